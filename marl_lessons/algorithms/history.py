@@ -1,0 +1,113 @@
+"""What a tabular learner was told to do, and what was measured while it learned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from marl_lessons.algorithms.schedules import Schedule, as_schedule
+from marl_lessons.checks import as_count, as_number
+
+
+@dataclass(frozen=True)
+class TabularConfig:
+    """Settings of tabular Q-learning and SARSA. Raises ValueError naming the field.
+
+    n_steps          environment steps of each seed (typical 2,000 to 200,000)
+    step_size        α, a number in [0, 1] or a schedule (typical 0.1, or ``PerVisit(0.7)``)
+    epsilon          ε, probability of a random action, a number in [0, 1] or a schedule (typical 0.1)
+    time_limit       steps after which an episode is truncated; None: never
+    bootstrap_on_truncation  True: a truncated episode's last target still counts the value of the next state, because
+                     the world would have gone on. False treats truncation as termination: a mistake, here to be studied.
+    initial_value    every entry of the table at the start
+    n_records        K: the tables are recorded K times at equal distances, and at the start
+    """
+
+    n_steps: int = 20_000
+    step_size: Schedule | float = 0.1
+    epsilon: Schedule | float = 0.1
+    time_limit: int | None = 200
+    bootstrap_on_truncation: bool = True
+    initial_value: float = 0.0
+    n_records: int = 50
+
+    def __post_init__(self):
+        """Check every field and turn numbers into constant schedules."""
+        as_count("n_steps", self.n_steps)
+        if as_count("n_records", self.n_records) > self.n_steps:
+            raise ValueError(f"n_records is {self.n_records}; allowed is at most n_steps = {self.n_steps}")
+        if self.time_limit is not None:
+            as_count("time_limit", self.time_limit)
+        as_number("initial_value", self.initial_value, -1e12, 1e12)
+        object.__setattr__(self, "step_size", as_schedule("step_size", self.step_size))
+        object.__setattr__(self, "epsilon", as_schedule("epsilon", self.epsilon))
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """What was recorded: K+1 moments, E seeds, n agents, S states, A actions.
+
+    For a single agent the agent axis is left out: ``q[K+1, E, S, A]`` instead of ``q[K+1, E, n, S, A]``.
+
+    steps ``[K+1]``           environment steps made by each seed before the record
+    q ``[K+1, E, n, S, A]``   the tables
+    visits ``[K+1, E, n, S, A]``  how often each entry had been updated
+    episodes ``[K+1, E]``     episodes finished
+    epsilon ``[K+1, E]``      exploration rate at that moment
+    returns                   one array ``[episodes, n]`` per seed: undiscounted return of every finished episode
+    lengths                   one array ``[episodes]`` per seed: its steps
+    """
+
+    steps: np.ndarray
+    q: np.ndarray
+    visits: np.ndarray
+    episodes: np.ndarray
+    epsilon: np.ndarray
+    returns: tuple[np.ndarray, ...]
+    lengths: tuple[np.ndarray, ...]
+    seeds: tuple[int, ...]
+
+    def without_agent_axis(self) -> History:
+        """The same history of a single agent, its axis of length 1 removed."""
+        returns = tuple(r[:, 0] for r in self.returns)
+        q, visits = self.q[:, :, 0], self.visits[:, :, 0]
+        return History(self.steps, q, visits, self.episodes, self.epsilon, returns, self.lengths, self.seeds)
+
+
+class Recorder:
+    """Collects a :class:`History` while a run goes on."""
+
+    def __init__(self, config: TabularConfig, seeds: tuple[int, ...], q: np.ndarray, visits: np.ndarray):
+        """``q`` and ``visits``: the arrays ``[E, n, S, A]`` that the run updates in place."""
+        self.moments = np.linspace(0, config.n_steps, config.n_records + 1).astype(int)
+        self.seeds, self._q, self._visits = seeds, q, visits
+        n_moments, n_seeds = len(self.moments), len(seeds)
+        self.q = np.empty((n_moments, *q.shape))
+        self.visits = np.empty((n_moments, *q.shape), dtype=np.int32)
+        self.episodes = np.empty((n_moments, n_seeds), dtype=int)
+        self.epsilon = np.empty((n_moments, n_seeds))
+        self._ended: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        self._next = 0
+
+    def record_if_due(self, step: int, episode: np.ndarray, epsilon) -> None:
+        """Copy the tables if ``step`` is one of the moments to record; ``episode[E, 1]``, ``epsilon`` a number or ``[E, 1]``."""
+        if step == self.moments[self._next]:
+            k = self._next
+            self.q[k], self.visits[k], self.episodes[k], self.epsilon[k] = self._q, self._visits, episode[:, 0], np.ravel(epsilon)
+            self._next += 1
+
+    def episodes_ended(self, which: np.ndarray, total: np.ndarray, length: np.ndarray) -> None:
+        """Note returns ``[E, n]`` and lengths ``[E]`` of the episodes that end now, where ``which[E]`` is True."""
+        self._ended.append((which.nonzero()[0], total[which], length[which]))
+
+    def history(self) -> History:
+        """Everything recorded."""
+        n_seeds, n = self.q.shape[1:3]
+        nothing = (np.zeros(0, dtype=int), np.zeros((0, n)), np.zeros(0, dtype=int))
+        seed, total, length = (np.concatenate(parts) for parts in zip(nothing, *self._ended))
+        returns = tuple(total[seed == e] for e in range(n_seeds))
+        lengths = tuple(length[seed == e] for e in range(n_seeds))
+        return History(
+            self.moments, self.q, self.visits, self.episodes, self.epsilon, returns, lengths, self.seeds
+        )

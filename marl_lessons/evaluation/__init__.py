@@ -1,0 +1,1 @@
+"""Measuring: statistics over seeds and distances to the exact answer."""
