@@ -47,8 +47,8 @@ def parser() -> argparse.ArgumentParser:
     )
     where.description = (
         "The address stands in pyproject.toml under [project.urls]. This command writes it into every "
-        "notebook, the Markdown pages and CITATION.cff. With a URL, it first writes that into pyproject.toml: "
-        "so that a fork points its badges at itself."
+        "notebook, the Markdown pages and CITATION.cff. With a URL, it first writes that into "
+        "pyproject.toml, so that a fork points its badges at itself."
     )
     where.add_argument(
         "--check", action="store_true", help="write nothing; list files that are behind; exit status 1 if any"

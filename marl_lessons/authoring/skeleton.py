@@ -31,12 +31,11 @@ Prerequisites: [Start here](00_start_here.ipynb).
 Running all cells takes about 10 s."""
 
 IMPORTS = """\
-import matplotlib.pyplot as plt
 import numpy as np
 
-from marl_lessons.viz import style
+from marl_lessons.viz.style import use_style
 
-style.use()
+use_style()
 rng = np.random.default_rng(0)"""
 
 SECTION = r"""## FILL: name of section 1

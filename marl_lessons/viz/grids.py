@@ -1,0 +1,68 @@
+"""Figures of grids: the textbook's tables, the frozen lake, and the cliff."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from marl_lessons.solvers import Solution
+from marl_lessons.viz.maps import draw_grid, mark_cell
+from marl_lessons.viz.style import new_figure
+
+LAKE_MOVES = ((0, -1), (1, 0), (0, 1), (-1, 0))  # Gymnasium's order: left, down, right, up
+HOLES, GOAL = ((1, 1), (1, 3), (2, 3), (3, 0)), (3, 3)
+
+
+def best_actions(q: np.ndarray) -> np.ndarray:
+    """``[..., A]`` booleans: every action whose value in ``q[..., A]`` is largest, ties included."""
+    return q >= q.max(axis=-1, keepdims=True) - 1e-6
+
+
+def draw_textbook(random_value: np.ndarray, best_value: np.ndarray, best_q: np.ndarray, corner_value: np.ndarray) -> Figure:
+    """Sutton & Barto's Examples 3.5 (random policy), 3.8 (optimal, with all best actions) and 4.1, side by side."""
+    figure, axes = new_figure(1, 3, size=(7.4, 3.0), wspace=0.3, left=0.06)
+    draw_grid(axes[0], random_value, "Example 3.5: random")
+    draw_grid(axes[1], best_value, "Example 3.8: best", policy=best_actions(best_q).reshape(5, 5, 4))
+    corners = np.zeros((4, 4), dtype=bool)
+    corners[[0, 3], [0, 3]] = True
+    draw_grid(axes[2], corner_value, "Example 4.1: random", digits=0, blank=corners)
+    for ax in axes[1:]:
+        ax.set_ylabel("")
+    return figure
+
+
+def draw_lake(solution: Solution) -> Figure:
+    """Gymnasium's 4x4 FrozenLake: value of each cell, the chosen action as an arrow, holes (H) and goal (G)."""
+    figure, (ax,) = new_figure(size=(3.9, 3.9), left=0.14, bottom=0.13, top=0.9)
+    blank = np.zeros((4, 4), dtype=bool)
+    blank[tuple(zip(*HOLES, GOAL))] = True
+    v, policy = solution.v.reshape(4, 4), solution.policy.reshape(4, 4, 4)
+    draw_grid(ax, v, "Chance to arrive, best action", policy, LAKE_MOVES, digits=2, blank=blank)
+    for row, column in HOLES:
+        mark_cell(ax, row, column, "H")
+    mark_cell(ax, *GOAL, "G")
+    return figure
+
+
+def draw_cliff(paths: dict[str, list[tuple[int, int]]], colours: list[str]) -> Figure:
+    """The 4x12 cliff from above with a path of cells per name; S start, G goal, dark the cliff."""
+    figure, (ax,) = new_figure(size=(7.4, 2.7))
+    ground = np.zeros((4, 12))
+    ground[3, 1:11] = 1.0
+    ax.imshow(ground, cmap="Greys", vmin=0, vmax=1.6)
+    ax.set(xticks=range(12), yticks=range(4), xlabel="column", ylabel="row")
+    ax.grid(False)
+    for row in range(4):
+        ax.axhline(row + 0.5, color="#cccccc", linewidth=0.7, linestyle="-")
+    for column in range(12):
+        ax.axvline(column + 0.5, color="#cccccc", linewidth=0.7, linestyle="-")
+    for k, ((name, cells), colour) in enumerate(zip(paths.items(), colours)):
+        shift = 0.12 * (k - (len(paths) - 1) / 2)
+        rows, columns = np.array(cells).T
+        style = ("-", "--", "-.")[k]
+        ax.plot(columns + shift, rows + shift, color=colour, linestyle=style, marker="os^"[k], markersize=4, label=name)
+    mark_cell(ax, 3, 0, "S")
+    mark_cell(ax, 3, 11, "G")
+    ax.text(5.5, 3, "the cliff", ha="center", va="center", color="white")
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(paths))
+    return figure

@@ -1,0 +1,108 @@
+"""Questions asked before a run: choose an answer, then read why it is right or wrong."""
+
+from __future__ import annotations
+
+import html
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import ipywidgets as widgets
+from IPython.display import display
+
+QUESTION_FOLDER = Path(__file__).with_name("questions")
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question with 2 to 4 options; ``reasons[k]`` says why option k is right or wrong, ``answer`` is the right one."""
+
+    text: str
+    options: tuple[str, ...]
+    reasons: tuple[str, ...]
+    answer: int
+
+    def __post_init__(self):
+        """Check the numbers of options and reasons; raises ValueError."""
+        if not 2 <= len(self.options) <= 4 or len(self.options) != len(self.reasons):
+            raise ValueError(f"options: 2 to 4 with one reason each are needed, got {len(self.options)}, {len(self.reasons)}")
+        if not 0 <= self.answer < len(self.options):
+            raise ValueError(f"answer is {self.answer}; allowed are 0 to {len(self.options) - 1}")
+
+    def verdict(self, chosen: int) -> str:
+        """What to say to a reader who chose option ``chosen``, as HTML."""
+        if chosen == self.answer:
+            return f"<b>Yes.</b> {html.escape(self.reasons[chosen])}"
+        right = f"{html.escape(self.options[self.answer])}: {html.escape(self.reasons[self.answer])}"
+        return f"<b>Not quite.</b> {html.escape(self.reasons[chosen])}<br>The answer is <b>{right}</b>"
+
+    def as_text(self) -> str:
+        """The question with its options as plain text."""
+        return "\n".join([f"Predict: {self.text}", *(f"  ( ) {option}" for option in self.options)])
+
+    def as_html(self) -> str:
+        """The question with its answers folded, for a page without widgets."""
+        options = "".join(f"<li>{html.escape(option)}</li>" for option in self.options)
+        body = f"{html.escape(self.options[self.answer])}. {html.escape(self.reasons[self.answer])}"
+        answer = f"<details><summary>Answer</summary><p>{body}</p></details>"
+        return f"<p><b>Predict.</b> {html.escape(self.text)}</p><ul>{options}</ul>{answer}"
+
+
+def load_questions(lesson: str) -> dict[str, Question]:
+    """All questions of a lesson ("01", …), by name. Raises ValueError naming ``lesson`` if it has none."""
+    path = QUESTION_FOLDER / f"{lesson}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in QUESTION_FOLDER.glob("*.toml")))
+        raise ValueError(f"lesson is {lesson!r}; allowed are {known}")
+    entries = tomllib.loads(path.read_text(encoding="utf-8"))
+    return {
+        name: Question(
+            entry["text"],
+            tuple(option["option"] for option in entry["options"]),
+            tuple(option["reason"] for option in entry["options"]),
+            [bool(option.get("right")) for option in entry["options"]].index(True),
+        )
+        for name, entry in entries.items()
+    }
+
+
+class predict:  # noqa: N801  (reads as a verb in a lesson: predict("01.news"))
+    """Show the question ``lesson.name``, for instance ``predict("01.news")``.
+
+    Answering is optional: "Run All" goes on, and no later cell depends on it. The texts live in ``viz/questions/``, so
+    that the cell does not give the answer away. Raises ValueError naming ``question`` if there is none of that name.
+    """
+
+    def __init__(self, question: str):
+        """``question``: lesson and name, joined by a dot."""
+        lesson, _, name = question.partition(".")
+        questions = load_questions(lesson)
+        if name not in questions:
+            raise ValueError(f"question is {question!r}; lesson {lesson} has {', '.join(questions)}")
+        self.question = questions[name]
+        self.choices = widgets.RadioButtons(
+            options=[(option, k) for k, option in enumerate(self.question.options)],
+            value=None,
+            layout=widgets.Layout(width="auto", max_width="100%"),
+        )
+        self.choices.add_class("predict-options")
+        self.feedback = widgets.HTML()
+        self.choices.observe(self._answered, "value")
+        heading = widgets.HTML(f"<b>Predict.</b> {html.escape(self.question.text)}")
+        self.box = widgets.VBox([heading, self.choices, self.feedback])
+
+    def _answered(self, change) -> None:
+        self.feedback.value = f'<div role="status">{self.question.verdict(self.choices.value)}</div>'
+
+    def _ipython_display_(self) -> None:
+        if "google.colab" in sys.modules:
+            display(self.box)
+            return
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.box.model_id}
+        bundle = {
+            "application/vnd.jupyter.widget-view+json": view,
+            "text/html": self.question.as_html(),
+            "text/plain": self.question.as_text(),
+        }
+        display(bundle, raw=True)

@@ -1,0 +1,159 @@
+"""The browser tests themselves, on notebooks made for it: sound ones pass, each kind of flaw is reported."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from exercise import exercise_all
+from lab import LabServer, find_chromium, open_notebook, serve_copy
+
+SET_UP = """
+import ipywidgets as widgets
+from marl_lessons.viz.interactive import Interactive, choice, slider
+from marl_lessons.viz.style import new_figure
+
+def line(slope, colour="black"):
+    figure, (axes,) = new_figure(size=(3, 2))
+    axes.plot([0, 1], [0, slope], color=colour)
+    axes.set_ylim(0, 10)
+    return figure
+
+def question(answer):
+    radio = widgets.RadioButtons(options=["yes", "no"], value=None).add_class("predict-options")
+    comment = widgets.HTML()
+    radio.observe(lambda change: setattr(comment, "value", answer), "value")
+    return widgets.VBox([radio, comment])
+"""
+
+SOUND = """
+Interactive(
+    line, "A straight line.", slope=slider("steepness", range(5), 2), colour=choice("colour", ["black", "red", "blue"])
+)
+"""
+
+FAILS_AT_ONE_END = """
+def fails(slope):
+    if slope == 4:
+        raise ValueError("too steep <b>")
+    return line(slope)
+
+Interactive(fails, "A straight line.", slope=slider("fails at the right end", range(5)))
+"""
+
+NEVER_CHANGES = """
+Interactive(
+    lambda slope, colour: line(3),
+    "A straight line.",
+    slope=slider("idle slider", range(5)),
+    colour=choice("idle list", ["a", "b"]),
+)
+"""
+
+ANSWERED = """question('<div role="status">Yes. Here is why it is right.</div>')"""
+SILENT = "question('')"
+
+PLAYS = """
+from marl_lessons.viz.animation import Animation
+Animation([line(slope) for slope in range(4)], "A line that rises.", frames_per_second=2)
+"""
+STUCK = """
+from IPython.display import HTML
+HTML(Animation([line(slope) for slope in range(4)], "A line that rises.")._repr_mimebundle_()["text/html"]
+    .replace("<script>", "<pre hidden>").replace("</script>", "</pre>")
+    .replace("display:none", "display:block").replace('id="', 'id="stuck-'))
+"""
+
+
+def notebook(folder: Path, name: str, *cells: str) -> Path:
+    """Write a notebook of code cells."""
+    content = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell.strip()) for cell in cells])
+    content.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(content, folder / f"{name}.ipynb")
+    return folder / f"{name}.ipynb"
+
+
+def test_sound_controls_pass(tmp_path: Path, server: LabServer, browser: Any):
+    sound = notebook(tmp_path, "sound", SET_UP, SOUND, ANSWERED, PLAYS)
+    with open_notebook(browser, server, serve_copy(server, sound)) as opened:
+        assert opened.run_all() == []
+        faults = exercise_all(opened)
+    assert not faults, "\n".join(faults)
+
+
+def test_every_flaw_of_a_control_is_reported(tmp_path: Path, server: LabServer, browser: Any):
+    flawed = notebook(tmp_path, "flawed", SET_UP, FAILS_AT_ONE_END, NEVER_CHANGES, SILENT, PLAYS, STUCK, SOUND)
+    with open_notebook(browser, server, serve_copy(server, flawed)) as opened:
+        assert opened.run_all() == []
+        faults = exercise_all(opened)
+    expected = (
+        r"cell 1, 'fails at the right end', after End, at 4: an error message .*ValueError: too steep <b>",
+        r"cell 1, 'fails at the right end', after the mouse dragged it from 0 towards 4: an error message",
+        r"cell 2, 'idle slider': the picture is the same at every setting",
+        r"cell 2, 'idle list': the picture is the same at every setting",
+        r"cell 3, a question: no comment of role status follows answer 0",
+        r"cell 3, a question: no comment of role status follows answer 1",
+        r"cell 5, an animation: does not move on after Play",
+        r"cell 5, an animation: the frame stays the same after End on its slider",
+        r"cell 5, an animation: the frame stays the same after Home on its slider",
+    )
+    for pattern in expected:
+        assert [fault for fault in faults if re.match(pattern, fault)], f"{pattern} not in {faults}"
+    assert not [fault for fault in faults if not any(re.match(pattern, fault) for pattern in expected)]
+
+
+OUTSIDE = """
+from IPython.display import HTML, Javascript
+HTML('<img alt="" src="https://example.org/a.png">')
+"""
+COMPLAINS = """
+Javascript('console.error("a script complains"); setTimeout(() => { throw new Error("too late") })')
+"""
+PALE = """HTML('<p style="color: #ccc; background: #fff">pale</p>')"""
+UNNAMED = """HTML('<img src="data:image/svg+xml,<svg xmlns=%22http://www.w3.org/2000/svg%22/>">')"""
+
+
+def test_every_flaw_of_a_page_is_reported(tmp_path: Path, server: LabServer, browser: Any):
+    flawed = notebook(tmp_path, "page", OUTSIDE, COMPLAINS, PALE, UNNAMED)
+    with open_notebook(browser, server, serve_copy(server, flawed)) as opened:
+        assert opened.run_all() == []
+        faults = exercise_all(opened)
+    for text in (
+        "asked for https://example.org/a.png",
+        "console error: a script complains",
+        "page error: too late",
+        "accessibility: color-contrast",
+        "accessibility: cell 3: a picture without alternative text",
+    ):
+        assert [fault for fault in faults if text in fault], f"{text} not in {faults}"
+
+
+def test_a_cell_that_raises_is_reported(tmp_path: Path, server: LabServer, browser: Any):
+    flawed = notebook(tmp_path, "raises", "1 / 0", "'never reached'")
+    with open_notebook(browser, server, serve_copy(server, flawed)) as opened:
+        assert opened.run_all() == ["cell 0 raised ZeroDivisionError: division by zero"]
+
+
+def test_a_cell_that_takes_too_long_is_reported(tmp_path: Path, server: LabServer, browser: Any):
+    flawed = notebook(tmp_path, "slow", "1", "import time; time.sleep(60)")
+    with open_notebook(browser, server, serve_copy(server, flawed)) as opened:
+        assert opened.run_all(seconds=5) == ["cell 1 had not finished after 5 s"]
+
+
+def test_the_stored_notebook_is_left_alone(tmp_path: Path, server: LabServer):
+    stored = notebook(tmp_path, "stored", "1")
+    content = nbformat.read(stored, as_version=4)
+    content.cells[0].update(execution_count=7, outputs=[nbformat.v4.new_output("stream", text="old")])
+    nbformat.write(content, stored)
+    before = stored.read_bytes()
+    copy = nbformat.read(server.folder / serve_copy(server, stored), as_version=4)
+    assert copy.cells[0].outputs == [] and copy.cells[0].execution_count is None
+    assert stored.read_bytes() == before
+
+
+def test_no_browser_is_found_on_an_empty_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert find_chromium() is None

@@ -1,0 +1,243 @@
+"""The rules of the anatomy are tested themselves: a made-up lesson keeps all; each breach of it is caught."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import made_up
+import pytest
+from anatomy import RULES, breaches
+from lesson_file import EXEMPT
+from made_up import Notebook, cell, find, good_notebook, lesson, printed, shown
+
+# (rule, part of its message, how to break it). A string in place of a function: (id of a cell, new source).
+Break = Callable[[Notebook], object]
+
+
+def source(name: str, text: str) -> Break:
+    """Give a cell another source."""
+    return lambda notebook: find(notebook, name).update(source=text)
+
+
+def append(name: str, text: str) -> Break:
+    """Add text to a cell's source."""
+    return lambda notebook: find(notebook, name).update(source=find(notebook, name)["source"] + text)
+
+
+def replace(name: str, old: str, new: str) -> Break:
+    """Replace a part of a cell's source, which must be there."""
+
+    def change(notebook: Notebook) -> None:
+        one = find(notebook, name)
+        assert old in one["source"]
+        one["source"] = one["source"].replace(old, new)
+
+    return change
+
+
+def output(name: str, *outputs: dict) -> Break:
+    """Give a cell other outputs."""
+    return lambda notebook: find(notebook, name).update(outputs=list(outputs))
+
+
+def delete(*names: str) -> Break:
+    """Delete cells."""
+    return lambda notebook: notebook.update(
+        cells=[one for one in notebook["cells"] if one["id"] not in names]
+    )
+
+
+def insert(place: int, kind: str, text: str, times: int = 1) -> Break:
+    """Insert cells at a place."""
+
+    def change(notebook: Notebook) -> None:
+        notebook["cells"][place:place] = [cell(kind, text, f"new-{number}") for number in range(times)]
+
+    return change
+
+
+def move(name: str, place: int) -> Break:
+    """Move a cell."""
+
+    def change(notebook: Notebook) -> None:
+        one = find(notebook, name)
+        notebook["cells"].remove(one)
+        notebook["cells"].insert(place, one)
+
+    return change
+
+
+def metadata(name: str, **entries: object) -> Break:
+    """Give a cell metadata."""
+    return lambda notebook: find(notebook, name)["metadata"].update(entries)
+
+
+NO_ALT = {"image/png": "iVBORw0KGgo=", "text/plain": "<Figure size 640x480 with 1 Axes>"}
+ERROR = {"output_type": "error", "ename": "ValueError", "evalue": "", "traceback": []}
+VIEW = {"application/vnd.jupyter.widget-view+json": '{"model_id": "0"}', "text/plain": "IntSlider(value=0)"}
+
+MUTANTS: list[tuple[str, str, Break]] = [
+    ("first cells", "must be badges", move("bootstrap", 0)),
+    ("first cells", "badge cell", append("badges", " ")),
+    ("first cells", "bootstrap cell", append("bootstrap", "\n")),
+    ("title", "must begin", source("title", "# 04 Made up\n\nWhy?")),
+    ("title", "asks no question", source("title", "# 03 Made up\n\nThis.")),
+    ("title", "43 words", source("title", "# 03 Made up\n\n" + "why " * 40 + "?")),
+    ("at a glance", "must begin", replace("at-a-glance", "## At a glance", "## Overview")),
+    ("at a glance", "2 bullets", replace("at-a-glance", "- predict this.\n", "")),
+    ("at a glance", "6 bullets", replace("at-a-glance", "- predict", "- a\n- b\n- c\n- predict")),
+    ("at a glance", "Prerequisites", replace("at-a-glance", "[Start here](00_start_here.ipynb)", "much")),
+    ("at a glance", "minutes", replace("at-a-glance", " min", "")),
+    ("at a glance", "seconds", replace("at-a-glance", "10 s", "long")),
+    ("imports", "imports nothing", source("imports", "use_style()\nrng = np.random.default_rng(0)")),
+    ("imports", "14 lines", append("imports", "\nimport re" * 10)),
+    ("imports", "plot style", replace("imports", "use_style()", "np.e")),
+    ("imports", "'rng'", replace("imports", "rng =", "generator =")),
+    ("imports", "star import", source("check-1", "from numpy import *")),
+    *[
+        ("last headings", f"contains '{title}'", replace(name, f"## {title}", "## Other"))
+        for name, title in [
+            ("when-it-fails", "When it fails"),
+            ("quiz", "Quiz"),
+            ("summary", "Summary"),
+            ("coursework", "Coursework"),
+            ("references", "References"),
+        ]
+    ],
+    ("last headings", "in the order", move("summary", 5)),
+    ("last headings", "last section is", append("references", "\n\n## More")),
+    ("heading levels", "skips a level", append("page-1", "\n\n#### Deep")),
+    ("heading levels", "second title", append("page-1", "\n\n# Again")),
+    ("quiz", "3 headings", delete("q4")),
+    ("quiz", "7 headings", append("q4", "".join(f"\n\n### Q{n} Why?" for n in (5, 6, 7)))),
+    ("quiz", "numbered [1, 3, 4]", delete("q2")),
+    ("quiz", "Q2 needs", replace("q2", "</details>", "")),
+    (
+        "quiz",
+        "it has 5",
+        replace("q2", "this: (a) is right because of a reason of some words. (b) is wrong", "Yes.\n"),
+    ),
+    ("cell number", "has 29 cells", lambda notebook: notebook.update(cells=notebook["cells"][:29])),
+    ("cell number", "has 8", insert(9, "markdown", "Words.", 40)),
+    ("code size", "26 lines", source("check-1", "x = 1\n" * 26)),
+    (
+        "code size",
+        "median",
+        lambda n: [one.update(source="x = 1\n" * 9) for one in n["cells"] if "outputs" in one],
+    ),
+    ("code in a row", "third code cell", insert(6, "code", "1", 2)),
+    ("widgets", "4 widgets", append("widget", "\nexplore(1)" * 3)),
+    ("widgets", "static figure", output("figure", printed("nothing to see\n"))),
+    ("widgets", "static figure", source("before-widget", "## Another section")),
+    ("identifiers", "occurs twice", lambda notebook: find(notebook, "quote").update(id="summary")),
+    ("identifiers", "has no id", lambda notebook: find(notebook, "quote").pop("id")),
+    ("identifiers", "widget state", lambda notebook: notebook["metadata"].update(widgets={})),
+    ("quotes", "differs from the package", replace("quote", "sorted(", "list(")),
+    ("quotes", "differs from the package", append("quote", "\nlessons(None)")),
+    (
+        "quotes",
+        "must be the first line",
+        lambda n: find(n, "quote").update(source="1\n" + find(n, "quote")["source"]),
+    ),
+    ("quotes", "does not define", source("quote", "# marl_lessons.authoring.checkout.nothing")),
+    ("filled", "still says FILL", append("check-1", "  # FILL")),
+    ("words", "words; it should", lambda notebook: notebook.update(cells=notebook["cells"][:20])),
+    ("words", "words; it should", append("page-1", " word" * 2500)),
+    ("forbidden words", "says 'Simply'", append("page-1", "Simply add.")),
+    ("forbidden words", "says 'obviously'", append("q1", "\n\nIt is obviously so.")),
+    ("forbidden words", "says 'just'", append("page-1", "We **just** add.")),
+    ("equations", "has no number", replace("section-1", r"\tag{1}", "")),
+    ("equations", "is taken", append("page-1", "\n\n$$x \\tag{1}$$")),
+    ("equations", "displays 3", append("page-1", "".join(f"\n\n$$x \\tag{{{n}}}$$" for n in (2, 3, 4)))),
+    ("equations", "odd number", append("page-1", "\n\n$$x")),
+    ("equations", "no equation", replace("section-1", "$$", "$")),
+    ("links", "does not exist", append("page-1", " See [it](nowhere/at_all.ipynb).")),
+    ("links", "no heading", append("page-1", " See [it](#Nowhere).")),
+    ("alternative texts", "x.png", append("page-1", " ![](https://a.org/x.png)")),
+    ("alternative texts", "<img", append("page-1", ' <img src="x.png" alt="">')),
+    ("paths in sources", "/home/", source("check-1", 'open("/home/ada/x")')),
+    ("paths in sources", "/tmp/", append("page-1", " It lies in `/tmp/x`.")),
+    ("paths in sources", "Users", source("check-1", 'open("C:\\\\Users\\\\ada")')),
+    ("executed", "empty code cell", source("check-1", " ")),
+    ("executed", "not numbered", lambda notebook: find(notebook, "check-1").update(execution_count=None)),
+    ("executed", "not numbered", lambda notebook: find(notebook, "check-1").update(execution_count=77)),
+    ("clean outputs", "raises-exception", metadata("check-1", tags=["raises-exception"])),
+    ("clean outputs", "the error ValueError", output("check-1", ERROR)),
+    ("clean outputs", "stderr", output("check-1", printed("oh\n", "stderr"))),
+    ("clean outputs", "widget view", output("check-1", shown(VIEW))),
+    ("clean outputs", "a stack trace", output("check-1", printed("Traceback (most recent call last):\n"))),
+    ("clean outputs", "a warning", output("check-1", printed("x.py:1: UserWarning: mind\n"))),
+    ("clean outputs", "address", output("check-1", shown({"text/plain": "<Line2D at 0x7f31c2a5b150>"}))),
+    ("clean outputs", "absolute path", output("check-1", shown({"text/html": "in /Users/ada"}))),
+    ("described pictures", "<Figure size", output("figure", shown(NO_ALT))),
+    ("described pictures", "'A car.'", output("figure", shown({**NO_ALT, "text/plain": "A car."}))),
+    (
+        "described pictures",
+        "<img>",
+        output("figure", shown({"text/html": '<img src="data:image/png;base64,aa"/>'})),
+    ),
+    ("checked outputs", "2 cells say", replace("check-1", "# NBVAL_CHECK_OUTPUT", "# checked")),
+    ("checked outputs", "stores no text", output("check-1")),
+    ("checked outputs", "stores no text", output("check-1", shown(made_up.PICTURE))),
+]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_made_up_lesson_keeps_the_rule(rule: str) -> None:
+    problems = breaches(rule, lesson(good_notebook()))
+    if rule == "links":  # its neighbours in notebooks/ need not exist
+        problems = [problem for problem in problems if "00_start_here.ipynb" not in problem]
+    assert problems == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "message", "change"), MUTANTS, ids=[f"{rule}-{message}" for rule, message, _ in MUTANTS]
+)
+def test_the_rule_catches_the_breach(rule: str, message: str, change: Break) -> None:
+    notebook = good_notebook()
+    change(notebook)
+    assert any(message in problem for problem in breaches(rule, lesson(notebook))), breaches(
+        rule, lesson(notebook)
+    )
+
+
+def test_the_file_size_is_limited() -> None:
+    assert breaches("file size", lesson(good_notebook(), size=1_600_000))
+
+
+def test_every_rule_has_a_breach_that_it_catches() -> None:
+    assert {rule for rule, _, _ in MUTANTS} | {"file size"} == set(RULES)
+
+
+@pytest.mark.parametrize(
+    ("rule", "text"),
+    [
+        ("forbidden words", "The function `just()` and [Just a title](https://a.org/just), adjust, $just$."),
+        ("forbidden words", "```\nsimply\n```"),
+        ("equations", "Write `$$` around it."),
+        ("paths in sources", "https://a.org/home/ada and and/tmp/or and $A:\\mathcal{S}$"),
+        ("links", "[there](https://a.org) [below](#Summary) [mail](mailto:a@b.c) `[no](link)`"),
+        ("alternative texts", '![A car](https://a.org/x.png) <img alt="A car" src="x.png">'),
+        ("heading levels", "```\n# a comment\n```"),
+    ],
+)
+def test_the_rule_leaves_innocent_text_alone(rule: str, text: str) -> None:
+    notebook = good_notebook()
+    append("page-1", "\n\n" + text)(notebook)
+    before, after = breaches(rule, lesson(good_notebook())), breaches(rule, lesson(notebook))
+    assert after == before
+
+
+def test_exemptions_name_rules_and_headings_that_exist() -> None:
+    parts = {"at least 1,500 words", "at least 30 cells", "When it fails", "Quiz", "Coursework"}
+    assert set().union(*EXEMPT.values()) <= set(RULES) | parts
+
+
+def test_the_first_lesson_may_be_short_and_without_equations_and_quiz() -> None:
+    notebook = good_notebook()
+    delete("quiz", "q1", "q2", "q3", "q4", "when-it-fails", "failure", "coursework", "section-1")(notebook)
+    notebook["cells"] = [one for one in notebook["cells"] if "page" not in one["id"]]
+    first, third = lesson(notebook, name="00_made_up"), lesson(notebook)
+    for rule in ("words", "cell number", "equations", "quiz", "last headings"):
+        assert breaches(rule, first) == []
+        assert breaches(rule, third) != []

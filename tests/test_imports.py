@@ -1,0 +1,195 @@
+"""Imports go one way, without circles, and keep torch where it belongs; modules stay short."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = "marl_lessons"
+ROOMS = ["envs", "solvers", "algorithms", "evaluation", "viz"]  # each may import itself and those before it
+AUTHORING = "authoring"
+LONGEST_MODULE = 260  # lines
+# The modules that work with neural networks. No other may import torch, nor import one of these.
+TORCH_MODULES: set[str] = set()
+
+
+def module_name(path: Path, root: Path = ROOT) -> str:
+    """``marl_lessons.envs`` for ``marl_lessons/envs/__init__.py``, and so on."""
+    parts = path.relative_to(root).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+SOURCES = {module_name(path): path for path in sorted((ROOT / PACKAGE).rglob("*.py"))}
+
+
+def imported(source: str, module: str, *, is_package: bool) -> set[str]:
+    """Every name that a module imports, anywhere in it, in full; imports for type checkers aside.
+
+    ``from a import b`` yields ``a`` and ``a.b``, since ``b`` may be a module.
+    """
+    names: set[str] = set()
+    for node in _nodes_at_run_time(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                above = module.split(".")[: len(module.split(".")) - node.level + is_package]
+                base = ".".join([*above, base] if base else above)
+            names.add(base)
+            names.update(f"{base}.{alias.name}" for alias in node.names)
+    return names
+
+
+def _nodes_at_run_time(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes of a syntax tree except those under ``if TYPE_CHECKING:``."""
+    yield tree
+    guarded = isinstance(tree, ast.If) and "TYPE_CHECKING" in ast.unparse(tree.test)
+    for child in tree.orelse if guarded else ast.iter_child_nodes(tree):
+        yield from _nodes_at_run_time(child)
+
+
+IMPORTED = {
+    module: imported(path.read_text(encoding="utf-8"), module, is_package=path.name == "__init__.py")
+    for module, path in SOURCES.items()
+}
+# Which modules of the package each module imports.
+GRAPH = {
+    module: {name for name in names if name in SOURCES and name != module}
+    for module, names in IMPORTED.items()
+}
+
+
+def room(module: str) -> str | None:
+    """The room that a module lies in; None for what all rooms share, such as ``marl_lessons.seeds``."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 and parts[1] in [*ROOMS, AUTHORING] else None
+
+
+def wrong_way(graph: dict[str, set[str]]) -> list[str]:
+    """Imports into a later room, from shared modules into a room, and of the authoring commands."""
+    rank = {name: number for number, name in enumerate([None, *ROOMS])}
+    problems = []
+    for module, targets in graph.items():
+        for target in targets:
+            here, there = room(module), room(target)
+            if AUTHORING in (here, there):
+                forbidden = here != there and there is not None
+            else:
+                forbidden = rank[there] > rank[here]
+            if forbidden:
+                problems.append(f"{module} imports {target}")
+    return problems
+
+
+def reachable(graph: dict[str, set[str]], start: str) -> set[str]:
+    """The modules that ``start`` imports, directly or through others."""
+    found: set[str] = set()
+    waiting = list(graph[start])
+    while waiting:
+        module = waiting.pop()
+        if module not in found:
+            found.add(module)
+            waiting += graph[module]
+    return found
+
+
+def circles(graph: dict[str, set[str]]) -> list[str]:
+    """The modules that import themselves through others."""
+    return [module for module in graph if module in reachable(graph, module)]
+
+
+def uses_torch(names: set[str]) -> bool:
+    """Whether torch or a part of it is among imported names."""
+    return any(name.split(".")[0] == "torch" for name in names)
+
+
+def test_the_package_was_found() -> None:
+    assert f"{PACKAGE}.{AUTHORING}.checkout" in SOURCES and len(SOURCES) > 10
+
+
+def test_imports_go_one_way() -> None:
+    assert wrong_way(GRAPH) == []
+
+
+def test_there_are_no_circles() -> None:
+    assert circles(GRAPH) == []
+
+
+def test_torch_stays_in_its_modules() -> None:
+    assert TORCH_MODULES <= set(SOURCES), "TORCH_MODULES names modules that do not exist"
+    tabular = set(SOURCES) - TORCH_MODULES
+    assert [module for module in tabular if uses_torch(IMPORTED[module])] == []
+    assert [module for module in tabular if reachable(GRAPH, module) & TORCH_MODULES] == []
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_modules_stay_short(module: str) -> None:
+    lines = len(SOURCES[module].read_text(encoding="utf-8").splitlines())
+    assert lines <= LONGEST_MODULE, f"{module} has {lines} lines: it holds more than one idea"
+
+
+TIMED = """
+import sys, time
+start = time.perf_counter()
+import marl_lessons
+seconds = time.perf_counter() - start
+print(seconds, *[name for name in ("torch", "matplotlib", "numpy") if name in sys.modules])
+"""
+
+
+def test_importing_the_package_is_light() -> None:
+    """The clock starts inside the interpreter; the fastest of five runs is what the import itself needs."""
+    command = [sys.executable, "-c", TIMED]
+    runs = [subprocess.run(command, capture_output=True, text=True, check=True) for _ in range(5)]
+    assert all(run.stdout.split()[1:] == [] for run in runs), "it loads heavy libraries: " + runs[0].stdout
+    assert min(float(run.stdout.split()[0]) for run in runs) < 0.3
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("import a.b as c", {"a.b"}),
+        ("from a import b, c", {"a", "a.b", "a.c"}),
+        ("def f():\n    from . import x", {"marl_lessons.envs", "marl_lessons.envs.x"}),
+        ("from ..viz import y", {"marl_lessons.viz", "marl_lessons.viz.y"}),
+        ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import a\nelse:\n    import b", {"b"}),
+    ],
+)
+def test_imports_are_read_wherever_they_stand(source: str, expected: set[str]) -> None:
+    found = imported(source, "marl_lessons.envs.game", is_package=False)
+    assert found - {"typing", "typing.TYPE_CHECKING"} == expected
+    assert imported("from .game import z", "marl_lessons.envs", is_package=True) == {
+        "marl_lessons.envs.game",
+        "marl_lessons.envs.game.z",
+    }
+
+
+@pytest.mark.parametrize(
+    ("importer", "target", "allowed"),
+    [
+        ("envs.a", "envs.b", True),
+        ("viz.a", "envs.b", True),
+        ("viz.a", "seeds", True),
+        ("envs.a", "solvers.b", False),
+        ("evaluation.a", "viz.b", False),
+        ("seeds", "envs.a", False),
+        ("viz.a", "authoring.b", False),
+        ("authoring.a", "viz.b", False),
+        ("authoring.a", "authoring.b", True),
+    ],
+)
+def test_the_way_of_an_import_is_judged_by_rooms(importer: str, target: str, allowed: bool) -> None:
+    graph = {f"{PACKAGE}.{importer}": {f"{PACKAGE}.{target}"}}
+    assert (wrong_way(graph) == []) == allowed
+
+
+def test_a_circle_is_found() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c"]
+    assert circles({"a": {"b"}, "b": {"c"}, "c": set()}) == []

@@ -1,0 +1,126 @@
+"""The grids of Sutton & Barto (2018) against the book's digits and against answers worked out here by other means."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from marl_lessons.envs import cliff_walking, corner_grid, jumping_grid
+from marl_lessons.envs.rollout import rollout
+from marl_lessons.solvers import policy_evaluation, policy_iteration, value_iteration
+
+MOVES = {"up": (-1, 0), "right": (0, 1), "down": (1, 0), "left": (0, -1)}
+
+EXAMPLE_3_5 = """3.3 8.8 4.4 5.3 1.5  1.5 3.0 2.3 1.9 0.5  0.1 0.7 0.7 0.4 -0.4  -1.0 -0.4 -0.4 -0.6 -1.2
+                 -1.9 -1.3 -1.2 -1.4 -2.0"""
+EXAMPLE_3_8 = """21.98 24.42 21.98 19.42 17.48  19.78 21.98 19.78 17.80 16.02  17.80 19.78 17.80 16.02 14.42
+                 16.02 17.80 16.02 14.42 12.98  14.42 16.02 14.42 12.98 11.68"""
+EXAMPLE_4_1 = "0 -14 -20 -22  -14 -18 -20 -20  -20 -20 -18 -14  -22 -20 -14 0"
+
+
+def digits(text: str) -> np.ndarray:
+    return np.array([float(word) for word in text.split()])
+
+
+def uniform(mdp) -> np.ndarray:
+    return np.full((mdp.n_states, mdp.n_actions[0]), 1 / mdp.n_actions[0])
+
+
+def jump(row: int, column: int, move: tuple[int, int]) -> tuple[int, int, int]:
+    """Next row, next column and reward of Example 3.5, from the book's text."""
+    if (row, column) == (0, 1):
+        return 4, 1, 10
+    if (row, column) == (0, 3):
+        return 2, 3, 5
+    r, c = row + move[0], column + move[1]
+    return (r, c, 0) if 0 <= r < 5 and 0 <= c < 5 else (row, column, -1)
+
+
+def solve_exactly(system: list[list[Fraction]], right: list[Fraction]) -> list[Fraction]:
+    """Gauss-Jordan elimination in rational numbers."""
+    rows = [[*row, b] for row, b in zip(system, right)]
+    for k in range(len(rows)):
+        pivot = next(i for i in range(k, len(rows)) if rows[i][k] != 0)
+        rows[k], rows[pivot] = rows[pivot], rows[k]
+        rows[k] = [x / rows[k][k] for x in rows[k]]
+        for i, row in enumerate(rows):
+            if i != k and row[k] != 0:
+                rows[i] = [x - row[k] * y for x, y in zip(row, rows[k])]
+    return [row[-1] for row in rows]
+
+
+def test_random_policy_on_the_jumping_grid_has_the_books_digits():
+    v = policy_evaluation(jumping_grid(), uniform(jumping_grid())).v
+    assert np.array_equal(np.round(v, 1) + 0.0, digits(EXAMPLE_3_5))
+
+
+@pytest.mark.parametrize("method", ["linear", "iterative"])
+def test_random_policy_on_the_jumping_grid_equals_a_rational_solution(method):
+    gamma, quarter = Fraction(9, 10), Fraction(1, 4)
+    system = [[Fraction(i == j) for j in range(25)] for i in range(25)]
+    right = [Fraction(0)] * 25
+    for s in range(25):
+        for move in MOVES.values():
+            r, c, paid = jump(*divmod(s, 5), move)
+            system[s][5 * r + c] -= gamma * quarter
+            right[s] += quarter * paid
+    exact = np.array([float(x) for x in solve_exactly(system, right)])
+    v = policy_evaluation(jumping_grid(), uniform(jumping_grid()), method, tolerance=1e-9).v
+    assert np.abs(v - exact).max() < 1e-8
+
+
+@pytest.mark.parametrize("solver", [value_iteration, policy_iteration])
+def test_optimum_of_the_jumping_grid(solver):
+    v = dict.fromkeys(np.ndindex(5, 5), 0.0)
+    for _ in range(400):  # 0.9^400 < 1e-18
+        v = {cell: max(p + 0.9 * v[r, c] for r, c, p in (jump(*cell, m) for m in MOVES.values())) for cell in v}
+    solved = solver(jumping_grid()).v
+    assert np.abs(solved - np.array(list(v.values()))).max() < 1e-7
+    assert np.abs(solved - digits(EXAMPLE_3_8)).max() < 0.00501
+    assert solved[1] == pytest.approx(10 / (1 - 0.9**5), abs=1e-7)
+
+
+def test_jumping_grid_pays_and_moves_as_the_book_says():
+    game = jumping_grid()
+    assert game.action_names == (tuple(MOVES),)
+    for s in range(25):
+        for a, move in enumerate(MOVES.values()):
+            r, c, paid = jump(*divmod(s, 5), move)
+            assert game.transition[s, a, 5 * r + c] == 1 and game.reward[0, s, a] == paid
+    assert not game.terminal.any()
+
+
+@pytest.mark.parametrize("method", ["linear", "iterative"])
+def test_random_policy_on_the_corner_grid_has_integer_values(method):
+    v = policy_evaluation(corner_grid(), uniform(corner_grid()), method, tolerance=1e-9).v
+    assert np.abs(v - digits(EXAMPLE_4_1)).max() < 1e-8
+    assert v[0] == v[15] == 0
+
+
+@pytest.mark.parametrize("solver", [value_iteration, policy_iteration])
+def test_optimum_of_the_corner_grid_is_the_distance_to_a_corner(solver):
+    distance = [min(r + c, 6 - r - c) for r, c in np.ndindex(4, 4)]
+    assert np.array_equal(solver(corner_grid()).v, -np.array(distance, dtype=float))
+
+
+@pytest.mark.parametrize("solver", [value_iteration, policy_iteration])
+def test_cliff_walking_costs_thirteen_steps_along_the_edge(solver):
+    game, solution = cliff_walking(), solver(cliff_walking())
+    assert solution.v @ game.initial == pytest.approx(-13, abs=1e-9)
+    episode = rollout(game, [solution.policy], np.random.default_rng(0))
+    assert episode.states.tolist() == [36, *range(24, 36), 47]
+    assert episode.terminated and episode.rewards.sum() == -13
+
+
+def test_a_step_into_the_cliff_costs_100_and_leads_back():
+    game = cliff_walking()
+    for column in range(1, 11):
+        above = 24 + column
+        assert game.reward[0, above, 2] == -100 and game.transition[above, 2, 36] == 1
+    assert game.reward[0, 36, 1] == -100 and game.transition[36, 1, 36] == 1
+    assert game.reward[0, 35, 2] == -1 and game.transition[35, 2, 47] == 1
+    assert np.flatnonzero(game.terminal).tolist() == [47] and game.initial[36] == 1
+    alive = ~game.terminal
+    assert (game.reward[0, alive] == -100).sum() >= 11
+    entered = game.transition[np.r_[0:37, 47]].sum(axis=(0, 1)) > 0
+    assert not entered[37:47].any()
