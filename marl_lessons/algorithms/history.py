@@ -96,18 +96,22 @@ class Recorder:
             k = self._next
             self.q[k], self.visits[k], self.episodes[k], self.epsilon[k] = self._q, self._visits, episode[:, 0], np.ravel(epsilon)
             self._next += 1
+            self._ended = [self._join_ended()]  # few large arrays take far less memory than many small ones
 
     def episodes_ended(self, which: np.ndarray, total: np.ndarray, length: np.ndarray) -> None:
-        """Note returns ``[E, n]`` and lengths ``[E]`` of the episodes that end now, where ``which[E]`` is True."""
-        self._ended.append((which.nonzero()[0], total[which], length[which]))
+        """Note returns ``[E, n]`` and lengths ``[E]`` of the episodes that end now, of the seeds at positions ``which``."""
+        self._ended.append((which, total[which], length[which]))
 
     def history(self) -> History:
         """Everything recorded."""
-        n_seeds, n = self.q.shape[1:3]
-        nothing = (np.zeros(0, dtype=int), np.zeros((0, n)), np.zeros(0, dtype=int))
-        seed, total, length = (np.concatenate(parts) for parts in zip(nothing, *self._ended))
+        n_seeds = self.q.shape[1]
+        seed, total, length = self._join_ended()
         returns = tuple(total[seed == e] for e in range(n_seeds))
         lengths = tuple(length[seed == e] for e in range(n_seeds))
         return History(
             self.moments, self.q, self.visits, self.episodes, self.epsilon, returns, lengths, self.seeds
         )
+
+    def _join_ended(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        nothing = (np.zeros(0, dtype=int), np.zeros((0, self.q.shape[2])), np.zeros(0, dtype=int))
+        return tuple(np.concatenate(parts) for parts in zip(nothing, *self._ended))

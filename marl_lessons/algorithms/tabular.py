@@ -66,7 +66,7 @@ def _learn(game: MarkovGame, config: TabularConfig, seeds, on_policy: bool) -> H
         return epsilon_greedy(rows.take(row, axis=0), epsilon, uniform)
 
     uniform = streams.next()
-    world.begin(uniform[-1], np.ones(n_seeds, dtype=bool))
+    world.begin(uniform[-1], np.arange(n_seeds))
     row = first_row + world.state[:, None]
     epsilon = config.epsilon(Progress(0, world.episode, None))
     action = choose(row, explorations(uniform), epsilon)
@@ -87,9 +87,10 @@ def _learn(game: MarkovGame, config: TabularConfig, seeds, on_policy: bool) -> H
         counts[entry] = count
         td_update(entries, entry, target, config.step_size(Progress(step, world.episode, count)))
         row = next_row
-        if ended.any():
-            recorder.episodes_ended(ended, world.total, world.age)
-            world.begin(uniform[-1], ended)
+        over = ended.nonzero()[0]
+        if len(over):
+            recorder.episodes_ended(over, world.total, world.age)
+            world.begin(uniform[-1], over)
             row = first_row + world.state[:, None]
             epsilon = config.epsilon(Progress(step + 1, world.episode, None))
         action = choose(row, explorations(uniform), epsilon)
@@ -114,8 +115,8 @@ class _World:
         self.total = np.zeros((n_seeds, game.n_agents))
 
     def begin(self, uniform: np.ndarray, which: np.ndarray) -> None:
-        """Begin the next episode where ``which[E]`` is True."""
-        self.state[which] = np.searchsorted(self.begins, uniform[which], side="right")
+        """Begin the next episode of the seeds at positions ``which``."""
+        self.state[which] = self.begins.searchsorted(uniform[which], side="right")
         self.age[which], self.total[which] = 0, 0.0
         self.episode[which] += 1
 

@@ -55,7 +55,7 @@ class OutcomeTable:
 
         ``uniform[E]`` are numbers in [0, 1): inverse transform sampling, so the same number gives the same outcome.
         """
-        k = (uniform[:, None] >= self.cumulative.take(pairs, axis=0)).sum(axis=1)
+        k = (uniform[:, None] < self.cumulative.take(pairs, axis=0)).argmax(axis=1)
         outcome = pairs * self.cumulative.shape[1] + k
         return self._flat_next_states.take(outcome), self._flat_rewards.take(outcome, axis=0)
 

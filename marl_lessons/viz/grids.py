@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
+from marl_lessons.envs.markov_game import MarkovGame
 from marl_lessons.solvers import Solution
 from marl_lessons.viz.maps import draw_grid, mark_cell
-from marl_lessons.viz.style import new_figure
+from marl_lessons.viz.style import BLUE, VERMILION, new_figure
 
 LAKE_MOVES = ((0, -1), (1, 0), (0, 1), (-1, 0))  # Gymnasium's order: left, down, right, up
 HOLES, GOAL = ((1, 1), (1, 3), (2, 3), (3, 0)), (3, 3)
@@ -44,7 +45,17 @@ def draw_lake(solution: Solution) -> Figure:
     return figure
 
 
-def draw_cliff(paths: dict[str, list[tuple[int, int]]], colours: list[str]) -> Figure:
+def greedy_path(cliff: MarkovGame, q: np.ndarray, longest: int = 100) -> list[tuple[int, int]]:
+    """Cells (row, column) that the greedy policy of ``q[48, 4]`` walks on the 4x12 cliff, ``longest`` steps at most."""
+    state = int(cliff.initial.argmax())
+    path = [divmod(state, 12)]
+    while not cliff.terminal[state] and len(path) <= longest:
+        state = int(cliff.transition[state, q[state].argmax()].argmax())
+        path.append(divmod(state, 12))
+    return path
+
+
+def draw_cliff(paths: dict[str, list[tuple[int, int]]]) -> Figure:
     """The 4x12 cliff from above with a path of cells per name; S start, G goal, dark the cliff."""
     figure, (ax,) = new_figure(size=(7.4, 2.7))
     ground = np.zeros((4, 12))
@@ -56,11 +67,10 @@ def draw_cliff(paths: dict[str, list[tuple[int, int]]], colours: list[str]) -> F
         ax.axhline(row + 0.5, color="#cccccc", linewidth=0.7, linestyle="-")
     for column in range(12):
         ax.axvline(column + 0.5, color="#cccccc", linewidth=0.7, linestyle="-")
-    for k, ((name, cells), colour) in enumerate(zip(paths.items(), colours)):
+    for k, ((name, cells), colour) in enumerate(zip(paths.items(), (BLUE, VERMILION))):
         shift = 0.12 * (k - (len(paths) - 1) / 2)
         rows, columns = np.array(cells).T
-        style = ("-", "--", "-.")[k]
-        ax.plot(columns + shift, rows + shift, color=colour, linestyle=style, marker="os^"[k], markersize=4, label=name)
+        ax.plot(columns + shift, rows + shift, color=colour, linestyle="-" if k == 0 else "--", marker="os"[k], label=name)
     mark_cell(ax, 3, 0, "S")
     mark_cell(ax, 3, 11, "G")
     ax.text(5.5, 3, "the cliff", ha="center", va="center", color="white")

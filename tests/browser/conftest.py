@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from lab import LabServer, chromium, find_chromium, lab_server
+from lab import LabServer, lab_server
+from page import chromium, find_chromium
 
 
 @pytest.fixture(scope="session")
@@ -29,8 +30,8 @@ def server(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield running
 
 
-# Not for the whole session: while Playwright is open, an event loop counts as running in this thread, and tests
-# of other folders that start one (to run a notebook, for instance) could not.
+# Not for the whole session: while Playwright is open, an event loop counts as running in this thread, and
+# tests of other folders that start one (to run a notebook, for instance) could not.
 @pytest.fixture(scope="module")
 def browser(chromium_path: str) -> Iterator[Any]:
     """A headless browser."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from lab import OUTPUT, NotebookPage
+from page import OUTPUT, NotebookPage
 
-ARROW_STEPS = 3
+ARROW_STEPS = 2
 SLIDER, DROPDOWN, RADIO = ".noUi-handle", ".widget-dropdown select", "input[type=radio]"
 AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 
@@ -84,39 +84,31 @@ def exercise_sliders(opened: NotebookPage) -> list[str]:
 
 
 def _exercise_slider(control: Control) -> list[str]:
-    handle, page = control.element, control.opened.page
+    handle = control.element
     low, high = (float(handle.get_attribute(f"aria-value{end}")) for end in ("min", "max"))
-    start = control.position()
+    start, n_steps = control.position(), int(min(ARROW_STEPS, high - low))
     handle.scroll_into_view_if_needed()
-    handle.focus()
-    # The first picture of all is stored with fewer colours. Only pictures drawn after a move are compared.
-    for key in ("Home", "End"):
-        handle.press(key)
-        control.opened.settle()
-    pictures = {"Home": control.press("Home")}
-    _expect_position(control, low, "after Home")
-    steps = [control.press("ArrowRight") for _ in range(int(min(ARROW_STEPS, high - low)))]
-    _expect_position(
-        control, min(low + ARROW_STEPS, high), f"after Home and {ARROW_STEPS} arrows to the right"
-    )
-    pictures["End"] = control.press("End")
+    # The first picture of all is stored with fewer colours, so only pictures drawn after a move are compared:
+    # the one at the left end is, because of the move to the right end before it.
+    control.press("End")
     _expect_position(control, high, "after End")
-    steps += [control.press("ArrowLeft") for _ in range(int(min(ARROW_STEPS, high - low)))]
-    if len({*pictures.values(), *steps}) == 1:
+    at_low = control.press("Home")
+    _expect_position(control, low, "after Home")
+    steps = [control.press("ArrowRight") for _ in range(n_steps)]
+    _expect_position(control, low + n_steps, f"after Home and {n_steps} arrows to the right")
+    at_high = control.press("End")
+    steps.append(control.press("ArrowLeft"))
+    _expect_position(control, high - 1, "after End and an arrow to the left")
+    if len({at_low, at_high, *steps}) == 1:
         control.faults.append(f"{control.name}: the picture is the same at every setting")
-    for end, here, there in (("End", low, high), ("Home", high, low)):
-        handle.press("Home" if end == "End" else "End")
-        control.opened.settle()
-        _drag(page, handle, 1 if end == "End" else -1)
-        dragged = control.look(f"after the mouse dragged it from {here:g} towards {there:g}")
-        _expect_position(control, there, "after the mouse dragged it past its end")
-        if dragged != pictures[end]:
-            control.faults.append(
-                f"{control.name}: at {there:g} the mouse and the key {end} give different pictures"
-            )
-    handle.press("Home")
-    for _ in range(int(start - low)):
-        handle.press("ArrowRight")
+    for direction, end, expected in (("left", low, at_low), ("right", high, at_high)):
+        _drag(control.opened.page, handle, direction)
+        dragged = control.look(f"after the mouse dragged it to the {direction}")
+        _expect_position(control, end, f"after the mouse dragged it to the {direction}, past its end")
+        if dragged != expected:
+            control.faults.append(f"{control.name}: at {end:g} mouse and keyboard give different pictures")
+    for _ in range(int(high - start)):
+        handle.press("ArrowLeft")
     control.opened.settle()
     return control.faults
 
@@ -126,12 +118,12 @@ def _expect_position(control: Control, expected: float, when: str) -> None:
         control.faults.append(f"{control.name}: stands at {control.position():g} {when}, not at {expected:g}")
 
 
-def _drag(page: Any, handle: Any, direction: int) -> None:
-    """Drag a slider's handle beyond the right (1) or left (-1) end of its track with the mouse."""
+def _drag(page: Any, handle: Any, direction: str) -> None:
+    """Drag a slider's handle with the mouse to the left or right, beyond the end of its track."""
     box = handle.bounding_box()
     track = handle.locator("xpath=ancestor::*[contains(@class, 'noUi-base')]").bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    end = track["x"] + track["width"] + 15 if direction > 0 else track["x"] - 15
+    end = track["x"] + track["width"] + 15 if direction == "right" else track["x"] - 15
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move((x + end) / 2, y, steps=5)
@@ -197,7 +189,9 @@ def exercise_animations(opened: NotebookPage) -> list[str]:
         play = animation.get_by_role("button", name="Play")
         slider = animation.locator("input[type=range], [role=slider]")
         if play.count() != 1 or slider.count() != 1:
-            faults.append(f"{name}: has {play.count()} buttons to play it and {slider.count()} sliders, not one each")
+            faults.append(
+                f"{name}: has {play.count()} Play buttons and {slider.count()} sliders, not one each"
+            )
             continue
         before = animation.evaluate(FRAME)
         play.click()
@@ -214,7 +208,7 @@ def exercise_animations(opened: NotebookPage) -> list[str]:
     return faults
 
 
-def _changed(opened: NotebookPage, animation: Any, before: list[str], seconds: float = 8.0) -> list[str] | None:
+def _changed(opened: NotebookPage, animation: Any, before: list[str], seconds: float = 5) -> list[str] | None:
     """The frame once both slider and picture differ from ``before``; None if that does not happen in time."""
     for _ in range(int(20 * seconds)):
         now = animation.evaluate(FRAME)
@@ -225,16 +219,16 @@ def _changed(opened: NotebookPage, animation: Any, before: list[str], seconds: f
 
 
 # JupyterLab gives a picture without alternative text the text "Image", which tells a reader nothing.
-UNNAMED_PICTURES = """() => [...document.querySelectorAll('.jp-Notebook .jp-OutputArea-output img')]
+UNNAMED_PICTURES = f"""() => [...document.querySelectorAll('{OUTPUT} img')]
   .filter(picture => picture.getAttribute('alt') === null || picture.alt === 'Image')
-  .map(picture => [...document.querySelectorAll('.jp-Notebook .jp-Cell')].indexOf(picture.closest('.jp-Cell')))"""
+  .map({CELL_INDEX})"""
 
 
 def check_accessibility(opened: NotebookPage) -> list[str]:
     """What axe finds in the outputs, colour contrast included, and pictures without alternative text.
 
-    One finding is not ours to mend and left out: ipywidgets 8 gives the handle of a slider the role "slider" but
-    no name of its own (axe's rule aria-input-field-name); the label stands beside it.
+    One finding is not ours to mend and left out: ipywidgets 8 gives the handle of a slider the role "slider"
+    but no name of its own (axe's rule aria-input-field-name); the label stands beside it.
     """
     from axe_playwright_python.sync_playwright import Axe
 
@@ -243,10 +237,10 @@ def check_accessibility(opened: NotebookPage) -> list[str]:
     # JupyterLab's body has no height of its own, and axe takes all that is inside such a box for hidden.
     opened.page.evaluate("() => { document.body.style.minHeight = '100vh'; }")
     options = {"runOnly": AXE_RULES, "resultTypes": ["violations"]}
-    found = Axe().run(opened.page, context=".jp-Notebook .jp-OutputArea", options=options).response["violations"]
+    result = Axe().run(opened.page, context=".jp-Notebook .jp-OutputArea", options=options).response
     faults = [
         f"accessibility: {finding['id']}: {finding['help']}: {node['html'][:200]}"
-        for finding in found
+        for finding in result["violations"]
         for node in finding["nodes"]
         if not (finding["id"] == "aria-input-field-name" and "noUi-handle" in node["html"])
     ]
@@ -255,7 +249,7 @@ def check_accessibility(opened: NotebookPage) -> list[str]:
 
 
 def exercise_all(opened: NotebookPage) -> list[str]:
-    """Use all controls of all kinds, check accessibility before and after, and add the page's own complaints."""
+    """Use all controls, check accessibility before and after, and add the page's own complaints."""
     faults = check_accessibility(opened)
     for exercise in (exercise_questions, exercise_sliders, exercise_dropdowns, exercise_animations):
         faults += exercise(opened)

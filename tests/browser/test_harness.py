@@ -9,7 +9,8 @@ from typing import Any
 import nbformat
 import pytest
 from exercise import exercise_all
-from lab import LabServer, find_chromium, open_notebook, serve_copy
+from lab import LabServer, serve_copy
+from page import find_chromium, open_notebook
 
 SET_UP = """
 import ipywidgets as widgets
@@ -31,7 +32,10 @@ def question(answer):
 
 SOUND = """
 Interactive(
-    line, "A straight line.", slope=slider("steepness", range(5), 2), colour=choice("colour", ["black", "red", "blue"])
+    line,
+    "A straight line.",
+    slope=slider("steepness", range(5), 2),
+    colour=choice("colour", ["black", "red", "blue"]),
 )
 """
 
@@ -85,13 +89,14 @@ def test_sound_controls_pass(tmp_path: Path, server: LabServer, browser: Any):
 
 
 def test_every_flaw_of_a_control_is_reported(tmp_path: Path, server: LabServer, browser: Any):
-    flawed = notebook(tmp_path, "flawed", SET_UP, FAILS_AT_ONE_END, NEVER_CHANGES, SILENT, PLAYS, STUCK, SOUND)
+    cells = (SET_UP, FAILS_AT_ONE_END, NEVER_CHANGES, SILENT, PLAYS, STUCK, SOUND)
+    flawed = notebook(tmp_path, "flawed", *cells)
     with open_notebook(browser, server, serve_copy(server, flawed)) as opened:
         assert opened.run_all() == []
         faults = exercise_all(opened)
     expected = (
         r"cell 1, 'fails at the right end', after End, at 4: an error message .*ValueError: too steep <b>",
-        r"cell 1, 'fails at the right end', after the mouse dragged it from 0 towards 4: an error message",
+        r"cell 1, 'fails at the right end', after the mouse dragged it to the right: an error message",
         r"cell 2, 'idle slider': the picture is the same at every setting",
         r"cell 2, 'idle list': the picture is the same at every setting",
         r"cell 3, a question: no comment of role status follows answer 0",

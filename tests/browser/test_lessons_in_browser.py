@@ -1,6 +1,6 @@
 """Every lesson runs in JupyterLab, and every control in it does what it should.
 
-Set MARL_SCREENSHOTS to a folder to get a picture of each lesson for human eyes.
+Set MARL_SCREENSHOTS to a folder to get pictures of each lesson for human eyes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from exercise import exercise_all
-from lab import ROOT, LabServer, open_notebook, serve_copy
+from lab import ROOT, LabServer, serve_copy
+from page import open_notebook
 
 LESSONS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
@@ -21,6 +22,6 @@ def test_lesson_works_in_the_browser(lesson: Path, server: LabServer, browser: A
     with open_notebook(browser, server, serve_copy(server, lesson)) as opened:
         assert opened.run_all() == []
         if folder := os.environ.get("MARL_SCREENSHOTS"):
-            opened.screenshot(Path(folder) / f"{lesson.stem}.png")
+            opened.screenshots(Path(folder), lesson.stem)
         faults = exercise_all(opened)
     assert not faults, "\n".join(faults)

@@ -28,7 +28,8 @@ def random_mdp(rng, n_states=4, n_actions=3, discount=0.9, scale=1.0) -> MarkovG
 
 
 def random_terminating_mdp(rng, n_states=4, n_actions=3, discount=1.0, scale=1.0) -> MarkovGame:
-    """An MDP whose last state is terminal and reached with probability 0.1 or more from everywhere, whatever is done."""
+    """An MDP whose last state is terminal and reached with probability 0.1 or more from everywhere,
+    whatever is done."""
     transition = random_kernel(rng, (n_states, n_actions), n_states)
     leave = rng.uniform(0.1, 0.9, size=(n_states, n_actions, 1))
     transition = (1 - leave) * transition + leave * np.eye(n_states)[-1]
@@ -39,7 +40,8 @@ def random_terminating_mdp(rng, n_states=4, n_actions=3, discount=1.0, scale=1.0
 
 
 def random_game(rng, n_states=3, n_actions=(2, 3), discount=0.9, outcomes=False, terminal=True) -> MarkovGame:
-    """A game of several agents with different numbers of actions; its last state is terminal unless told otherwise."""
+    """A game of several agents with different numbers of actions; its last state is terminal unless told
+    otherwise."""
     transition = random_kernel(rng, (n_states, *n_actions), n_states)
     shape = (len(n_actions), n_states, *n_actions) + ((n_states,) if outcomes else ())
     reward = rng.normal(size=shape)
@@ -63,7 +65,8 @@ def random_policies(rng, game: MarkovGame) -> list[np.ndarray]:
 
 
 def value_by_solving(mdp: MarkovGame, policy: np.ndarray) -> np.ndarray:
-    """``v[S]`` of a policy from the linear system over the states that are not terminal, written out in plain loops."""
+    """``v[S]`` of a policy from the linear system over the states that are not terminal, written out in
+    plain loops."""
     alive = [s for s in range(mdp.n_states) if not mdp.terminal[s]]
     system, paid = np.eye(len(alive)), np.zeros(len(alive))
     for i, s in enumerate(alive):
@@ -77,11 +80,14 @@ def value_by_solving(mdp: MarkovGame, policy: np.ndarray) -> np.ndarray:
 
 
 def optimum_by_enumeration(mdp: MarkovGame) -> np.ndarray:
-    """``v*[S]``: the best of all deterministic policies, state by state; for MDPs in which every policy is proper."""
+    """``v*[S]``: the best of all deterministic policies, state by state; for MDPs in which every policy is
+    proper."""
     alive = np.flatnonzero(~mdp.terminal)
     chosen = np.array(list(itertools.product(range(mdp.n_actions[0]), repeat=len(alive))))
     chains = mdp.transition[alive, chosen][:, :, alive]
-    values = np.linalg.solve(np.eye(len(alive)) - mdp.discount * chains, mdp.reward[0, alive, chosen][..., None])
+    values = np.linalg.solve(
+        np.eye(len(alive)) - mdp.discount * chains, mdp.reward[0, alive, chosen][..., None]
+    )
     v = np.zeros(mdp.n_states)
     v[alive] = values[..., 0].max(axis=0)
     return v

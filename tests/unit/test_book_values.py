@@ -1,4 +1,5 @@
-"""The grids of Sutton & Barto (2018) against the book's digits and against answers worked out here by other means."""
+"""The grids of Sutton & Barto (2018) against the book's digits and against answers worked out here by other
+means."""
 
 from fractions import Fraction
 
@@ -38,14 +39,14 @@ def jump(row: int, column: int, move: tuple[int, int]) -> tuple[int, int, int]:
 
 def solve_exactly(system: list[list[Fraction]], right: list[Fraction]) -> list[Fraction]:
     """Gauss-Jordan elimination in rational numbers."""
-    rows = [[*row, b] for row, b in zip(system, right)]
+    rows = [[*row, b] for row, b in zip(system, right, strict=True)]
     for k in range(len(rows)):
         pivot = next(i for i in range(k, len(rows)) if rows[i][k] != 0)
         rows[k], rows[pivot] = rows[pivot], rows[k]
         rows[k] = [x / rows[k][k] for x in rows[k]]
         for i, row in enumerate(rows):
             if i != k and row[k] != 0:
-                rows[i] = [x - row[k] * y for x, y in zip(row, rows[k])]
+                rows[i] = [x - row[k] * y for x, y in zip(row, rows[k], strict=True)]
     return [row[-1] for row in rows]
 
 
@@ -73,7 +74,9 @@ def test_random_policy_on_the_jumping_grid_equals_a_rational_solution(method):
 def test_optimum_of_the_jumping_grid(solver):
     v = dict.fromkeys(np.ndindex(5, 5), 0.0)
     for _ in range(400):  # 0.9^400 < 1e-18
-        v = {cell: max(p + 0.9 * v[r, c] for r, c, p in (jump(*cell, m) for m in MOVES.values())) for cell in v}
+        v = {
+            cell: max(p + 0.9 * v[r, c] for r, c, p in (jump(*cell, m) for m in MOVES.values())) for cell in v
+        }
     solved = solver(jumping_grid()).v
     assert np.abs(solved - np.array(list(v.values()))).max() < 1e-7
     assert np.abs(solved - digits(EXAMPLE_3_8)).max() < 0.00501

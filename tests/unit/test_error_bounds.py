@@ -26,7 +26,9 @@ def test_value_iteration_with_a_discount(seed, discount, tolerance, scale):
     mdp = random_mdp(np.random.default_rng(seed), 3, 2, discount, scale)
     solution, exact = value_iteration(mdp, tolerance), optimum_by_enumeration(mdp)
     assert solution.error_bound <= tolerance
-    assert np.abs(solution.v - exact).max() <= solution.error_bound + 1e-12 * (1 + np.abs(exact).max()) / (1 - discount)
+    assert np.abs(solution.v - exact).max() <= solution.error_bound + 1e-12 * (1 + np.abs(exact).max()) / (
+        1 - discount
+    )
 
 
 @given(seed_numbers, tolerances)
@@ -53,11 +55,16 @@ def test_a_discount_very_close_to_one():
 
 
 def test_the_sweeps_stop_at_the_first_sweep_that_suffices():
-    """A loop that pays 1 with γ = 1/2: after k sweeps v = 2 - 2^(1-k), and the error bound is the exact error."""
+    """A loop that pays 1 with γ = 1/2: after k sweeps v = 2 - 2^(1-k), and the error bound is the exact
+    error."""
     mdp = MarkovGame(np.ones((1, 1, 1)), np.ones((1, 1, 1)), 0.5)
     for k in (1, 2, 5, 10):
         solution = value_iteration(mdp, tolerance=2.0 ** (1 - k))
-        assert solution.sweeps == k and solution.v[0] == 2 - 2.0 ** (1 - k) and solution.error_bound == 2.0 ** (1 - k)
+        assert (
+            solution.sweeps == k
+            and solution.v[0] == 2 - 2.0 ** (1 - k)
+            and solution.error_bound == 2.0 ** (1 - k)
+        )
 
 
 @given(seed_numbers, st.sampled_from([0.0, 0.5, 0.95, 1.0]))
@@ -68,7 +75,9 @@ def test_horizon_of_a_policy_is_the_value_of_a_reward_of_one(seed, discount):
     reward[:, -1] = 0.0
     steps = value_by_solving(MarkovGame(mdp.transition, reward, discount, terminal=mdp.terminal), policy)
     assert policy_horizon(mdp, policy) == pytest.approx(max(steps.max(), 1.0), rel=1e-9)
-    longest = optimum_by_enumeration(MarkovGame(mdp.transition, reward, discount, terminal=mdp.terminal)).max()
+    longest = optimum_by_enumeration(
+        MarkovGame(mdp.transition, reward, discount, terminal=mdp.terminal)
+    ).max()
     assert largest_horizon(mdp) >= longest * (1 - 1e-12)
     if discount == 1:
         assert largest_horizon(mdp) == pytest.approx(longest, rel=2e-6)
@@ -82,14 +91,20 @@ def test_too_few_sweeps_are_refused():
         policy_evaluation(mdp, np.full((3, 2), 0.5), "iterative", max_sweeps=10)
 
 
-@pytest.mark.xfail(strict=True, reason="error_bound is 0, although the docstring promises inf where some policy never terminates")
+@pytest.mark.xfail(
+    strict=True,
+    reason="error_bound is 0, although the docstring promises inf where some policy never terminates",
+)
 def test_no_guarantee_where_some_policy_never_terminates():
     assert value_iteration(cliff_walking()).error_bound == np.inf
 
 
-@pytest.mark.xfail(strict=True, reason="largest_horizon rounds up by 1e-6 but may stop short by 1e-9 times the horizon")
+@pytest.mark.xfail(
+    strict=True, reason="largest_horizon rounds up by 1e-6 but may stop short by 1e-9 times the horizon"
+)
 def test_the_bound_holds_for_long_horizons():
-    """Two ways to leave with probabilities 1e-4 and a little less: the horizon must be that of the slower one."""
+    """Two ways to leave with probabilities 1e-4 and a little less: the horizon must be that of the slower
+    one."""
     leave = np.array([1e-4, 1e-4 * (1 - 0.9e-5)])
     transition = np.zeros((2, 2, 2))
     transition[0, :, 0], transition[0, :, 1], transition[1, :, 1] = 1 - leave, leave, 1.0
@@ -98,7 +113,10 @@ def test_the_bound_holds_for_long_horizons():
     assert abs(solution.v[0] - 1 / leave[1]) <= solution.error_bound
 
 
-@pytest.mark.xfail(strict=True, reason="policy_iteration takes an advantage below 1e-10 (1 + |q|) for a tie, yet says error_bound 0")
+@pytest.mark.xfail(
+    strict=True,
+    reason="policy_iteration takes an advantage below 1e-10 (1 + |q|) for a tie, yet says error_bound 0",
+)
 def test_policy_iteration_is_exact_close_to_discount_one():
     """Two loops that pay 1 and 1.00000009: the second is better by 9e-5 at γ = 0.999."""
     mdp = MarkovGame(np.ones((1, 2, 1)), [[[1.0, 1.0 + 0.9e-7]]], 0.999)

@@ -14,7 +14,10 @@ def lake(discount: float, size: str = "4x4", slippery: bool = True):
 
 def latest(name: str) -> str:
     """The newest version of an environment that this Gymnasium has."""
-    return max((key for key in gymnasium.registry if key.startswith(name + "-v")), key=lambda key: int(key.split("-v")[1]))
+    return max(
+        (key for key in gymnasium.registry if key.startswith(name + "-v")),
+        key=lambda key: int(key.split("-v")[1]),
+    )
 
 
 def greedy_episode(env, policy, discount: float, seed: int, limit: int = 5000):
@@ -30,7 +33,8 @@ def greedy_episode(env, policy, discount: float, seed: int, limit: int = 5000):
 
 
 @pytest.mark.parametrize(
-    "size, discount, value", [("4x4", 0.99, 0.542026), ("4x4", 0.9, 0.068891), ("4x4", 1.0, 14 / 17), ("8x8", 0.99, 0.414640)]
+    "size, discount, value",
+    [("4x4", 0.99, 0.542026), ("4x4", 0.9, 0.068891), ("4x4", 1.0, 14 / 17), ("8x8", 0.99, 0.414640)],
 )
 def test_slippery_lake(size, discount, value):
     game = lake(discount, size)
@@ -55,7 +59,8 @@ def test_lake_without_slip():
 
 
 def test_hundred_steps_on_the_lake():
-    """The best value within Gymnasium's limit of 100 steps, of the γ = 0.99 policy, and of acting at random."""
+    """The best value within Gymnasium's limit of 100 steps, of the γ = 0.99 policy, and of acting at
+    random."""
     game, policy = lake(1.0), policy_iteration(lake(0.99)).policy
     best, kept, random = (np.zeros(16) for _ in range(3))
     for _ in range(100):
@@ -116,14 +121,19 @@ class Table:
 def test_a_state_entered_with_and_without_ending_gets_a_separate_end():
     table = {0: {0: [(0.25, 1, 1.0, True), (0.75, 1, 2.0, False)]}, 1: {0: [(1.0, 0, 4.0, False)]}}
     game = from_gymnasium(Table(table, [1.0, 0.0]), 0.5)
-    assert game.n_states == 3 and game.terminal.tolist() == [False, False, True] and game.state_names[2] == "end"
+    assert (
+        game.n_states == 3 and game.terminal.tolist() == [False, False, True] and game.state_names[2] == "end"
+    )
     assert game.transition[0, 0].tolist() == [0, 0.75, 0.25]
     # v0 = 1.75 + 0.375 v1 and v1 = 4 + v0/2
     assert policy_iteration(game).v == pytest.approx([3.25 / 0.8125, 4 + 1.625 / 0.8125, 0])
 
 
 def test_rewards_of_transitions_to_one_state_are_averaged():
-    table = {0: {0: [(0.2, 1, 1.0, True), (0.3, 1, 3.0, True), (0.5, 0, 0.0, False)]}, 1: {0: [(1.0, 1, 0, True)]}}
+    table = {
+        0: {0: [(0.2, 1, 1.0, True), (0.3, 1, 3.0, True), (0.5, 0, 0.0, False)]},
+        1: {0: [(1.0, 1, 0, True)]},
+    }
     game = from_gymnasium(Table(table, [1.0, 0.0]), 0.9)
     assert game.outcome_reward[0, 0, 0, 1] == pytest.approx((0.2 + 0.9) / 0.5)
     assert game.reward[0, 0, 0] == pytest.approx(1.1)

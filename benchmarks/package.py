@@ -1,0 +1,128 @@
+"""How fast the package is: import, learning, planning, and the figures behind the lessons' controls.
+
+    python benchmarks/package.py
+
+Numbers are the best of several rounds where nothing else is said. A measurement, not a test.
+"""
+
+from __future__ import annotations
+
+import ast
+import random
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import nbformat
+
+from marl_lessons.algorithms import TabularConfig, q_learning
+from marl_lessons.envs import MarkovGame, crossroads
+from marl_lessons.solvers import value_iteration
+from marl_lessons.viz import Interactive
+from marl_lessons.viz.style import png
+
+ROOT = Path(__file__).resolve().parents[1]
+N_SEEDS, N_STEPS, STEP_SIZE, EPSILON = 30, 10_000, 0.1, 0.1
+
+
+def seconds(action: Callable[[], object], rounds: int = 3) -> float:
+    """The shortest of several runs."""
+    taken = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        action()
+        taken.append(time.perf_counter() - start)
+    return min(taken)
+
+
+def import_seconds(module: str, rounds: int = 7) -> tuple[float, float]:
+    """Shortest and median time of an import in a fresh process, without the start of Python itself."""
+    code = f"import time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
+    runs = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, check=True) for _ in range(rounds)
+    ]
+    taken = [float(run.stdout) for run in runs]
+    return min(taken), statistics.median(taken)
+
+
+def reference_q_learning(
+    mdp: MarkovGame, n_steps: int, seed: int, time_limit: int = 200
+) -> list[list[float]]:
+    """Q-learning of one seed as one would write it down first: Python lists and one step at a time."""
+    rng = random.Random(seed)
+    transition, reward = mdp.joint_transition, mdp.outcome_reward[0]
+    outcomes = [
+        [
+            (p[p > 0].tolist(), p.nonzero()[0].tolist(), reward[state, action, p > 0].tolist())
+            for action, p in enumerate(rows)
+        ]
+        for state, rows in enumerate(transition)
+    ]
+    starts = range(mdp.n_states), mdp.initial.tolist()
+    q = [[0.0] * mdp.n_actions[0] for _ in range(mdp.n_states)]
+    state, age = rng.choices(*starts)[0], 0
+    for _ in range(n_steps):
+        row = q[state]
+        action = rng.randrange(len(row)) if rng.random() < EPSILON else row.index(max(row))
+        probabilities, states, rewards = outcomes[state][action]
+        (k,) = rng.choices(range(len(states)), probabilities)
+        target = rewards[k]
+        if not mdp.terminal[states[k]]:
+            target += mdp.discount * max(q[states[k]])
+        row[action] += STEP_SIZE * (target - row[action])
+        state, age = states[k], age + 1
+        if mdp.terminal[state] or age >= time_limit:
+            state, age = rng.choices(*starts)[0], 0
+    return q
+
+
+def lesson_controls(notebook: Path) -> Iterator[Interactive]:
+    """The controls of a lesson, as far as they need no more than its imports and their own cell."""
+    content = nbformat.read(notebook, as_version=4)
+    sources = [
+        cell.source for cell in content.cells if cell.cell_type == "code" and "%pip" not in cell.source
+    ]
+    names: dict[str, object] = {}
+    for statement in (node for source in sources for node in ast.parse(source).body):
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            exec(ast.unparse(statement), names)
+    for source in sources:
+        last = ast.parse(source).body[-1:]
+        if last and isinstance(last[0], ast.Expr) and ast.unparse(last[0]).startswith("Interactive("):
+            try:
+                yield eval(ast.unparse(last[0]), names)
+            except NameError as missing:
+                print(f"{notebook.stem}: a control is left out, it needs an earlier cell ({missing})")
+
+
+def draw_seconds(shown: Interactive) -> float:
+    """Median time to draw a figure and turn it into a PNG, over all settings of the first control."""
+    name, control = next(iter(shown.controls.items()))
+    settings = [{**shown.values, name: value} for _, value in control.options]
+    return statistics.median(seconds(lambda s=s: png(shown.draw(**s)), rounds=1) for s in settings)
+
+
+def main() -> None:
+    """Measure and print."""
+    for module in ("marl_lessons", "marl_lessons.algorithms", "marl_lessons.viz"):
+        shortest, median = import_seconds(module)
+        print(f"import {module}: {1e3 * shortest:.0f} ms, median {1e3 * median:.0f} ms of 7 fresh processes")
+    mdp = crossroads()
+    config = TabularConfig(n_steps=N_STEPS, step_size=STEP_SIZE, epsilon=EPSILON)
+    ours = seconds(lambda: q_learning(mdp, config, N_SEEDS))
+    loop = N_SEEDS * seconds(lambda: reference_q_learning(mdp, N_STEPS, seed=0))
+    print(f"q_learning, {N_SEEDS} seeds on crossroads: {1e6 * ours / N_STEPS:.1f} µs per step of all seeds")
+    plainly = f"{1e6 * loop / N_STEPS:.1f} µs, {loop / ours:.1f} times as long"
+    print(f"plain Python loop, one seed times {N_SEEDS}: {plainly}")
+    print(f"value_iteration on crossroads: {1e3 * seconds(lambda: value_iteration(mdp)):.2f} ms")
+    for notebook in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
+        for shown in lesson_controls(notebook):
+            name = getattr(shown.draw, "__name__", "draw")
+            print(f"{notebook.stem}, {name}: {1e3 * draw_seconds(shown):.0f} ms per picture")
+
+
+if __name__ == "__main__":
+    main()

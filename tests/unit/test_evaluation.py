@@ -1,0 +1,180 @@
+"""Measures against planners, and summaries by hand."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from random_games import random_mdp, random_terminating_mdp, seed_numbers
+
+from marl_lessons.algorithms import TabularConfig, q_learning
+from marl_lessons.envs import MarkovGame, crossroads, two_cars
+from marl_lessons.evaluation import (
+    band,
+    distance_to_optimum,
+    first_episodes,
+    greedy_return,
+    reachable_states,
+    running_mean,
+)
+from marl_lessons.solvers import greedy_policy, policy_evaluation, policy_iteration
+
+MDP = crossroads()
+OPTIMAL = policy_iteration(MDP)
+HISTORY = q_learning(MDP, TabularConfig(500, n_records=5), 3)
+NAN = float("nan")
+
+
+def with_q(q) -> object:
+    return dataclasses.replace(HISTORY, q=q)
+
+
+def test_distance_is_zero_at_the_optimum_and_a_share_of_the_range_elsewhere():
+    exact = np.broadcast_to(OPTIMAL.q, HISTORY.q.shape).copy()
+    assert (distance_to_optimum(with_q(exact), MDP, OPTIMAL.q) == 0).all()
+    width = np.ptp(OPTIMAL.q[:-2])
+    exact[2, 1, 7, 1] -= 0.3 * width
+    exact[2, 1, 9, 0] += 0.1 * width
+    exact[:, :, -2:] = 1e6  # terminal states do not count
+    distance = distance_to_optimum(with_q(exact), MDP, OPTIMAL.q)
+    assert (
+        distance.shape == (6, 3) and distance[2, 1] == pytest.approx(0.3) and np.count_nonzero(distance) == 1
+    )
+
+
+def test_distance_ignores_states_that_are_never_reached():
+    frozen = crossroads(grip=0.0)
+    where = reachable_states(frozen)
+    table = np.arange(30).reshape(2, 3, 5)
+    expected = np.ones(32, dtype=bool)
+    expected[table[1, :, :-1]] = expected[-2:] = False
+    assert np.array_equal(where, expected)
+    exact = policy_iteration(frozen).q
+    q = np.broadcast_to(exact, HISTORY.q.shape).copy()
+    q[:, :, ~where] += 100
+    assert (distance_to_optimum(with_q(q), frozen, exact) == 0).all()
+
+
+def test_nothing_is_reached_through_the_end():
+    """A start, an end, and a state that only the end's own row could lead to."""
+    transition = np.zeros((3, 1, 3))
+    transition[[0, 1, 2], 0, [1, 1, 1]] = 1.0
+    game = MarkovGame(transition, np.zeros((1, 3, 1)), 0.9, [1, 0, 0], np.array([False, True, False]))
+    assert reachable_states(game).tolist() == [True, False, False]
+    assert reachable_states(two_cars()).sum() == 8
+
+
+def test_wrong_optimal_values():
+    for wrong in (None, "q", OPTIMAL.q[:-1], OPTIMAL.q.T, OPTIMAL.q * NAN, OPTIMAL.v, np.zeros((32, 2))):
+        with pytest.raises(ValueError, match="optimal_q"):
+            distance_to_optimum(HISTORY, MDP, wrong)
+
+
+@given(seed_numbers, st.sampled_from([0.0, 0.5, 0.95]), st.booleans())
+def test_greedy_return_is_the_value_of_the_greedy_policy(seed, discount, ends):
+    rng = np.random.default_rng(seed)
+    mdp = random_terminating_mdp(rng, 5, 3, discount) if ends else random_mdp(rng, 5, 3, discount)
+    tables = rng.integers(0, 3, size=(2, 3, 5, 3)).astype(float)  # with ties
+    returns = greedy_return(tables, mdp)
+    assert returns.shape == (2, 3)
+    for k, e in np.ndindex(2, 3):
+        exact = policy_evaluation(mdp, greedy_policy(tables[k, e])).v @ mdp.initial
+        assert returns[k, e] == pytest.approx(exact, abs=1e-10)
+
+
+def test_greedy_return_at_the_optimum():
+    assert greedy_return(OPTIMAL.q, MDP) == pytest.approx(OPTIMAL.v @ MDP.initial, abs=1e-10)
+    assert (greedy_return(HISTORY.q, MDP) <= OPTIMAL.v @ MDP.initial + 1e-10).all()
+    assert greedy_return(HISTORY.q, MDP).shape == (6, 3)
+    with pytest.raises(ValueError, match="discount"):
+        greedy_return(
+            np.zeros((2, 1)),
+            MarkovGame([[[0, 1.0]], [[0, 1.0]]], np.zeros((1, 2, 1)), 1, terminal=np.array([False, True])),
+        )
+
+
+def test_band_by_hand():
+    values = np.array([[4.0, 0.0, 2.0, 1.0, 3.0], [1.0, 1.0, 1.0, 1.0, 1.0]])
+    median, low, high = band(values, 0.5)
+    assert (median.tolist(), low.tolist(), high.tolist()) == ([2, 1], [1, 1], [3, 1])
+    whole = band(values, 1.0)
+    assert whole.low.tolist() == [0, 1] and whole.high.tolist() == [4, 1]
+    default = band(np.arange(11.0)[None])
+    assert (default.low[0], default.median[0], default.high[0]) == (pytest.approx(1), 5, pytest.approx(9))
+
+
+def test_band_wrong():
+    for share in (0, -0.1, 1.1, NAN, float("inf")):
+        with pytest.raises(ValueError, match="share"):
+            band([[1.0]], share)
+    for values in (None, "v", [], [1.0], [[]], [[NAN]], [[1], [1, 2]], 3.0):
+        with pytest.raises(ValueError, match="values"):
+            band(values)
+        with pytest.raises(ValueError, match="values"):
+            running_mean(values, 1)
+
+
+def test_first_episodes_by_hand():
+    returns = (np.array([1.0, 2.0, 3.0]), np.array([4.0, 5.0]))
+    assert first_episodes(returns, 2).tolist() == [[1, 4], [2, 5]] and first_episodes(
+        returns, 1
+    ).tolist() == [[1, 4]]
+    assert first_episodes([np.zeros((4, 2)), np.ones((3, 2))], 3).shape == (3, 2, 2)
+    for wrong in (3, 0, -1, 1.0, "1", None, True):
+        with pytest.raises(ValueError, match="n_episodes"):
+            first_episodes(returns, wrong)
+
+
+def test_running_mean_by_hand():
+    values = np.array([[1.0, 0.0], [3.0, 0.0], [5.0, 6.0], [1.0, 0.0]])
+    assert running_mean(values, 1).tolist() == values.tolist()
+    assert running_mean(values, 2).tolist() == [[2, 0], [4, 3], [3, 3]]
+    assert running_mean(values, 4).tolist() == [[2.5, 1.5]]
+    for wrong in (5, 0, -1, 2.0, "2", None, True):
+        with pytest.raises(ValueError, match="window"):
+            running_mean(values, wrong)
+
+
+@given(seed_numbers, st.integers(1, 12), st.integers(1, 4))
+def test_running_mean_against_slices(seed, rows, columns):
+    values = np.random.default_rng(seed).normal(size=(rows, columns))
+    for window in range(1, rows + 1):
+        expected = [values[k : k + window].mean(axis=0) for k in range(rows - window + 1)]
+        assert np.allclose(running_mean(values, window), expected, atol=1e-12)
+
+
+TWO = two_cars()
+
+
+@pytest.mark.parametrize(
+    "name, use",
+    [
+        pytest.param("share", lambda: band([[1.0]], None), id="share: TypeError"),
+        pytest.param("returns", lambda: first_episodes([], 1), id="returns: empty, name missing"),
+        pytest.param("returns", lambda: first_episodes(3, 1), id="returns: TypeError"),
+        pytest.param(
+            "history", lambda: distance_to_optimum(None, MDP, OPTIMAL.q), id="history: AttributeError"
+        ),
+        pytest.param(
+            "mdp", lambda: distance_to_optimum(HISTORY, TWO, OPTIMAL.q), id="mdp: another size, IndexError"
+        ),
+        pytest.param("q", lambda: greedy_return(np.zeros((7, 2)), MDP), id="q: IndexError"),
+        pytest.param(
+            "q", lambda: greedy_return(np.zeros(32), MDP), id="q: a vector is taken for one action everywhere"
+        ),
+        pytest.param("q", lambda: greedy_return(np.full((32, 2), NAN), MDP), id="q: nan wins the argmax"),
+        pytest.param("q", lambda: greedy_return(np.zeros((32, 5)), MDP), id="q: too many actions"),
+        pytest.param(
+            "agents",
+            lambda: greedy_return(np.zeros((10, 2)), TWO),
+            id="mdp: agent 0 and joint actions 0, 1 are taken",
+        ),
+    ],
+)
+@pytest.mark.xfail(
+    strict=True, reason="accepted, or another exception, or a ValueError without the argument's name"
+)
+def test_refused_by_name(name, use):
+    with pytest.raises(ValueError, match=rf"\b{name}\b"):
+        use()

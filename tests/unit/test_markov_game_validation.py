@@ -1,0 +1,261 @@
+"""What is not a Markov game is refused with a ValueError that names the argument, whatever it is."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from random_games import random_game, random_policies, seed_numbers
+
+from marl_lessons.envs import MarkovGame, two_cars
+
+HALF, ZERO = np.full((2, 2, 2), 0.5), np.zeros((1, 2, 2))
+ABSORBING = np.array([[[0.5, 0.5], [0.0, 1.0]], [[0.0, 1.0], [0.0, 1.0]]])
+ENDS = np.array([False, True])
+NAN, INF = float("nan"), float("inf")
+
+
+def changed(array, index, value):
+    array = np.array(array, dtype=float)
+    array[index] = value
+    return array
+
+
+def build(**settings) -> MarkovGame:
+    return MarkovGame(**{"transition": HALF, "reward": ZERO, "discount": 0.9, **settings})
+
+
+# (argument that the message must name, settings)
+REFUSED = [
+    ("transition", {"transition": None}),
+    ("transition", {"transition": 1.0}),
+    ("transition", {"transition": "kernel"}),
+    ("transition", {"transition": []}),
+    ("transition", {"transition": {}}),
+    ("transition", {"transition": np.eye(2)}),
+    ("transition", {"transition": np.full((2, 2, 3), 1 / 3)}),
+    ("transition", {"transition": np.zeros((0, 2, 0))}),
+    ("transition", {"transition": np.zeros((2, 0, 2)), "reward": np.zeros((1, 2, 0))}),
+    ("transition", {"transition": changed(HALF, (0, 1, 1), NAN)}),
+    ("transition", {"transition": changed(HALF, (0, 1, 1), INF)}),
+    ("transition", {"transition": changed(HALF, (0, 1), [1.5, -0.5])}),
+    ("transition", {"transition": changed(HALF, (1, 1), [0.5, 0.5 + 1e-7])}),
+    ("transition", {"transition": changed(HALF, (1, 0), [0.0, 0.0])}),
+    ("transition", {"transition": np.full((2, 2, 2), "a")}),
+    ("transition", {"transition": np.full((2, 2, 2), None)}),
+    ("reward", {"reward": None}),
+    ("reward", {"reward": 0.0}),
+    ("reward", {"reward": "reward"}),
+    ("reward", {"reward": ZERO[0]}),
+    ("reward", {"reward": np.zeros((2, 2, 2))}),
+    ("reward", {"reward": np.zeros((1, 2, 3))}),
+    ("reward", {"reward": [[[0.0, 0.0], [0.0]]]}),
+    ("reward", {"reward": changed(ZERO, (0, 1, 0), NAN)}),
+    ("reward", {"reward": changed(ZERO, (0, 1, 0), -INF)}),
+    ("reward", {"reward": np.full((1, 2, 2), None)}),
+    ("discount", {"discount": -1e-9}),
+    ("discount", {"discount": 1 + 1e-9}),
+    ("discount", {"discount": NAN}),
+    ("discount", {"discount": INF}),
+    ("discount", {"discount": None}),
+    ("discount", {"discount": "most"}),
+    ("discount", {"discount": [0.9, 0.9]}),
+    ("discount", {"discount": 0.9j}),
+    ("discount", {"discount": 1.0}),
+    ("discount", {"discount": 1.0, "transition": changed(ABSORBING, (0, 0), [1.0, 0.0]), "terminal": ENDS}),
+    ("initial", {"initial": [0.5]}),
+    ("initial", {"initial": [0.5, 0.6]}),
+    ("initial", {"initial": [1.5, -0.5]}),
+    ("initial", {"initial": [NAN, 1.0]}),
+    ("initial", {"initial": 0}),
+    ("initial", {"initial": "start"}),
+    ("initial", {"initial": [[0.5, 0.5]]}),
+    ("initial", {"initial": [[0.5], [0.5, 0.5]]}),
+    ("terminal", {"terminal": [0, 1], "transition": ABSORBING}),
+    ("terminal", {"terminal": [False, True, False]}),
+    ("terminal", {"terminal": True}),
+    ("terminal", {"terminal": "last"}),
+    ("terminal", {"terminal": ENDS}),  # not absorbing
+    ("terminal", {"terminal": ENDS, "transition": ABSORBING, "reward": changed(ZERO, (0, 1, 1), 1e-12)}),
+    (
+        "terminal",
+        {
+            "terminal": ENDS,
+            "transition": ABSORBING,
+            "reward": None,
+            "outcome_reward": changed(np.zeros((1, 2, 2, 2)), (0, 1, 0, 1), 1.0),
+        },
+    ),
+    ("terminal", {"terminal": [True, True], "transition": np.stack([np.eye(2)] * 2, axis=1)}),
+    ("outcome_reward", {"reward": None, "outcome_reward": np.zeros((1, 2, 2))}),
+    ("outcome_reward", {"reward": None, "outcome_reward": np.full((1, 2, 2, 2), NAN)}),
+    ("outcome_reward", {"reward": None, "outcome_reward": "x"}),
+    ("reward", {"reward": ZERO + 1.0, "outcome_reward": np.zeros((1, 2, 2, 2))}),
+    ("reward", {"reward": ZERO + NAN, "outcome_reward": np.zeros((1, 2, 2, 2))}),
+    ("state_names", {"state_names": ("one",)}),
+    ("state_names", {"state_names": "ab"}),
+    ("action_names", {"action_names": (("a",),)}),
+    ("action_names", {"action_names": ("ab",)}),
+    ("action_names", {"action_names": (("a", "b"), ("c", "d"))}),
+    ("action_names", {"action_names": ()}),
+]
+
+
+@pytest.mark.parametrize("argument, settings", REFUSED)
+def test_refused_by_name(argument, settings):
+    with pytest.raises(ValueError, match=argument):
+        build(**settings)
+
+
+# What is let through, or refused in words that do not name the argument.
+SLIPS = [
+    (
+        "transition",
+        {"transition": [[[1.0, 0.0], [1.0]], [[0.0, 1.0], [0.0, 1.0]]]},
+        "ragged: np.shape raises first",
+    ),
+    ("transition", {"transition": HALF + 0.1j}, "the imaginary part is dropped"),
+    ("transition", {"transition": np.full((2, 2, 2), "0.5")}, "numbers written as text are taken"),
+    ("reward", {"reward": [[[10**400, 0], [0, 0]]]}, "OverflowError"),
+    ("discount", {"discount": 10**400}, "OverflowError"),
+    ("discount", {"discount": "0.9"}, "text is taken for a number"),
+    ("terminal", {"terminal": [[True], [True, False]]}, "ragged: np.array raises first"),
+    ("state_names", {"state_names": 2}, "TypeError"),
+    ("action_names", {"action_names": 1}, "TypeError"),
+    ("action_names", {"action_names": (2,)}, "TypeError"),
+    ("reward", {"reward": "x", "outcome_reward": np.zeros((1, 2, 2, 2))}, "np.allclose raises first"),
+    (
+        "reward",
+        {"reward": np.zeros((3, 7)), "outcome_reward": np.zeros((1, 2, 2, 2))},
+        "np.allclose: broadcasting",
+    ),
+    (
+        "reward",
+        {"reward": 0.0, "outcome_reward": np.zeros((1, 2, 2, 2))},
+        "a wrong shape that broadcasts is taken",
+    ),
+    ("episodic", {"discount": 1.0, "episodic": "no"}, "any truthy value counts as the promise"),
+]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "argument, settings",
+    [
+        pytest.param(a, s, marks=pytest.mark.xfail(strict=True, reason=why), id=f"{a}: {why}")
+        for a, s, why in SLIPS
+    ],
+)
+def test_refused_by_name_too(argument, settings):
+    with pytest.raises(ValueError, match=argument):
+        build(**settings)
+
+
+junk = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-3, 3)
+    | st.floats()
+    | st.text(alphabet="abc", min_size=1)
+    | st.binary(),
+    lambda inner: (
+        st.lists(inner, min_size=1, max_size=2).map(lambda x: [x[0]] * len(x))
+        | st.dictionaries(st.integers(), inner)
+    ),
+    max_leaves=4,
+)
+
+
+@given(st.sampled_from(["transition", "reward", "discount", "initial", "terminal", "outcome_reward"]), junk)
+def test_junk_is_refused_by_name_or_is_valid(argument, value):
+    settings_given = {argument: value} | ({"reward": None} if argument == "outcome_reward" else {})
+    try:
+        game = build(**settings_given)
+    except ValueError as error:
+        assert argument in str(error) or (
+            argument == "outcome_reward" and value is None and "reward" in str(error)
+        )
+        return
+    if value is None:
+        assert argument in ("initial", "terminal")
+        return
+    kept = np.asarray(getattr(game, argument))
+    assert np.array_equal(kept, np.asarray(value, dtype=float)) and 0 <= game.discount < 1
+
+
+@given(seed_numbers, st.floats(1e-7, 10), st.booleans())
+def test_one_wrong_probability_anywhere_is_found(seed, amount, upwards):
+    rng = np.random.default_rng(seed)
+    game = random_game(rng, 3, (2, 3))
+    index = tuple(int(rng.integers(k)) for k in game.transition.shape)
+    wrong = changed(game.transition, index, game.transition[index] + (amount if upwards else -amount))
+    with pytest.raises(ValueError, match="transition") as caught:
+        MarkovGame(wrong, game.reward, 0.9)
+    assert ", ".join(map(str, index[:-1])) in str(caught.value)
+
+
+@given(seed_numbers, st.sampled_from([(3,), (2, 3), (2, 3, 2)]))
+def test_policies_that_are_none(seed, n_actions):
+    rng = np.random.default_rng(seed)
+    game = random_game(rng, 3, n_actions)
+    good = random_policies(rng, game)
+    agent = int(rng.integers(len(n_actions)))
+    p = good[agent]
+    bad = [
+        None,
+        "policy",
+        p[:-1],
+        p[:, :-1],
+        p.T[:, :0],
+        p * 1.001,
+        -p,
+        p + NAN,
+        changed(p, (0, 0), INF),
+        p[None],
+        [[1.0]] * 3 + [[0.5]],
+    ]
+    for wrong in bad:
+        policies = [wrong if i == agent else q for i, q in enumerate(good)]
+        for use in (game.joint_policy, game.check_policies):
+            with pytest.raises(ValueError, match=rf"policies\[{agent}\]"):
+                use(policies)
+        for other in set(range(len(n_actions))) - {agent}:
+            with pytest.raises(ValueError, match=rf"policies\[{agent}\]"):
+                game.induced_mdp(other, policies)
+    for wrong in (good[1:], [*good, p], None, "ab", 3, {0: p}, p):
+        with pytest.raises(ValueError, match="policies"):
+            game.joint_policy(wrong)
+
+
+@pytest.mark.parametrize("agent", [-1, 2, 0.0, "0", None, True, NAN, [0]])
+def test_induced_mdp_refuses_other_agents(agent):
+    with pytest.raises(ValueError, match="agent"):
+        two_cars().induced_mdp(agent, [np.full((10, 2), 0.5)] * 2)
+
+
+def test_a_policy_that_never_ends_at_discount_one():
+    kernel = np.array([[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [0.0, 1.0]]])
+    with pytest.raises(ValueError, match="discount is 1, but from state 0"):
+        build(transition=kernel, terminal=ENDS, discount=1)
+    assert build(transition=kernel, terminal=ENDS, discount=1, episodic=True).discount == 1
+    slow = changed(kernel, (0, 0), [1 - 1e-9, 1e-9])
+    assert build(transition=slow, terminal=ENDS, discount=1).discount == 1
+
+
+def test_two_states_that_lead_to_each_other_never_end():
+    """Each has one action that ends the episode and one that leads to the other: together they circle."""
+    kernel = np.zeros((3, 2, 3))
+    kernel[0, 0, 1] = kernel[1, 1, 0] = kernel[0, 1, 2] = kernel[1, 0, 2] = 1.0
+    kernel[2, :, 2] = 1.0
+    with pytest.raises(ValueError, match="discount"):
+        MarkovGame(kernel, np.zeros((1, 3, 2)), 1.0, terminal=np.array([False, False, True]))
+
+
+def test_the_sum_of_two_agents_actions_decides_about_ending():
+    """The episode ends only if both agents agree: with γ = 1 it may go on for ever, though each has an
+    ending action."""
+    kernel = np.zeros((2, 2, 2, 2))
+    kernel[0, ..., 0] = 1.0
+    kernel[0, 1, 1] = [0.0, 1.0]
+    kernel[1, ..., 1] = 1.0
+    with pytest.raises(ValueError, match="discount"):
+        MarkovGame(kernel, np.zeros((2, 2, 2, 2)), 1.0, terminal=ENDS)

@@ -1,0 +1,100 @@
+"""Two cars at one crossing: a slow simulator written from the words of the description."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from marl_lessons.envs import two_cars
+
+chances = st.sampled_from([0.0, 1.0]) | st.floats(0.0, 1.0)
+
+
+def one_second(state: tuple[int, int], actions: tuple[str, str], slip: float):
+    """Everything that may happen: {(next state, who entered): probability}."""
+    happens = {}
+    for first in (True, False):
+        for second in (True, False):
+            chance, after, entered = 1.0, [], []
+            for car, advances in enumerate((first, second)):
+                can = state[car] >= 1 and actions[car] == "go"
+                chance *= (1.0 - slip if advances else slip) if can else (0.0 if advances else 1.0)
+                after.append(state[car] - 1 if advances else state[car])
+                entered.append(advances and state[car] == 1)
+            if chance > 0:
+                key = ("crashed" if all(entered) else tuple(after), tuple(entered))
+                happens[key] = happens.get(key, 0.0) + chance
+    return happens
+
+
+@given(st.integers(1, 4), chances, st.floats(-50, 50), st.floats(-50, 50), st.floats(-5, 5))
+def test_every_transition_and_reward(distance, slip, crash, passing, step):
+    game = two_cars(distance, slip, crash, passing, step)
+    table = np.arange((distance + 1) ** 2).reshape(distance + 1, distance + 1)
+    assert game.n_states == table.size + 1 and game.state_names[-1] == "crashed"
+    for state in np.ndindex(table.shape):
+        s = table[state]
+        assert game.state_names[s] == f"car 0: {state[0]} to go, car 1: {state[1]} to go"
+        assert game.terminal[s] == (state == (0, 0))
+        if game.terminal[s]:
+            continue
+        for joint in np.ndindex(2, 2):
+            expected, mean = np.zeros(game.n_states), np.zeros(2)
+            for (after, entered), p in one_second(
+                state, tuple(("wait", "go")[a] for a in joint), slip
+            ).items():
+                t = table.size if after == "crashed" else table[after]
+                expected[t] += p
+                for car in range(2):
+                    paid = step if state[car] > 0 else 0.0
+                    if after == "crashed":
+                        paid += crash
+                    elif entered[car]:
+                        paid += passing
+                    mean[car] += p * paid
+                    assert game.outcome_reward[(car, s, *joint, t)] == pytest.approx(paid, abs=1e-12)
+            assert np.allclose(game.transition[(s, *joint)], expected, atol=1e-12)
+            assert np.allclose(game.reward[(slice(None), s, *joint)], mean, atol=1e-10)
+    assert game.terminal[-1] and game.initial[table[distance, distance]] == 1
+
+
+def test_a_crash_needs_both_to_enter_in_the_same_second():
+    game, table = two_cars(distance=3), np.arange(16).reshape(4, 4)
+    crash = game.transition[..., -1].max(axis=(1, 2)) > 0
+    assert np.flatnonzero(crash).tolist() == [table[1, 1], 16]
+    assert game.transition[table[1, 1], 1, 1, -1] == pytest.approx(0.81)
+    assert game.transition[table[1, 1]].reshape(4, -1)[:3, -1].tolist() == [0, 0, 0]
+
+
+def test_a_car_that_has_passed_stays_passed_and_pays_no_more():
+    game, table = two_cars(distance=3), np.arange(16).reshape(4, 4)
+    for other in range(1, 4):
+        for s, car in ((table[0, other], 0), (table[other, 0], 1)):
+            after = np.flatnonzero(game.transition[s].sum(axis=(0, 1)))
+            assert all(np.argwhere(table == t)[0][car] == 0 for t in after)
+            assert (game.reward[car, s] == 0).all() and (game.reward[1 - car, s] != 0).all()
+
+
+def test_the_two_cars_are_alike():
+    game, table = two_cars(distance=2, slip=0.3), np.arange(9).reshape(3, 3)
+    swap = np.r_[table.T.ravel(), 9]
+    assert np.allclose(game.transition, game.transition[swap][..., swap].swapaxes(1, 2))
+    assert np.allclose(game.reward[0], game.reward[1][swap].swapaxes(1, 2))
+
+
+@pytest.mark.parametrize(
+    "name, values",
+    [
+        ("distance", (0, 1.0, "2", None, True)),
+        ("slip", (-0.1, 1.1, float("nan"), None, "ice")),
+        *[
+            (name, (float("nan"), float("-inf"), None, "a"))
+            for name in ("crash_reward", "pass_reward", "step_reward")
+        ],
+        ("discount", (-0.1, 1.0, 2, None, "b")),
+    ],
+)
+def test_wrong_parameters(name, values):
+    for value in values:
+        with pytest.raises(ValueError, match=name):
+            two_cars(**{name: value})
