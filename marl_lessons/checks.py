@@ -16,16 +16,21 @@ def as_float_array(name: str, value, shape: tuple[int | None, ...]) -> np.ndarra
     try:
         array = np.array(value, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{name}: expected an array of numbers of shape {_text(shape)}, got {value!r:.80}") from error
+        raise ValueError(
+            f"{name}: expected an array of numbers of shape {_text(shape)}, got {value!r:.80}"
+        ) from error
     fits = array.ndim == len(shape) and all(
-        given == wanted or (wanted is None and given >= 1) for given, wanted in zip(array.shape, shape)
+        given == wanted or (wanted is None and given >= 1)
+        for given, wanted in zip(array.shape, shape)
     )
     if not fits:
         raise ValueError(f"{name}: expected shape {_text(shape)}, got {array.shape}")
     bad = np.argwhere(~np.isfinite(array))
     if len(bad):
         index = tuple(int(i) for i in bad[0])
-        raise ValueError(f"{name}{list(index)} is {array[index]}; every entry must be a finite number")
+        raise ValueError(
+            f"{name}{list(index)} is {array[index]}; every entry must be a finite number"
+        )
     return array
 
 
@@ -39,7 +44,9 @@ def as_distributions(name: str, value, shape: tuple[int | None, ...]) -> np.ndar
     bad = np.argwhere(array < 0)
     if len(bad):
         index = tuple(int(i) for i in bad[0])
-        raise ValueError(f"{name}{list(index)} is {array[index]}; a probability must not be negative")
+        raise ValueError(
+            f"{name}{list(index)} is {array[index]}; a probability must not be negative"
+        )
     totals = array.sum(axis=-1)
     bad = np.argwhere(np.abs(totals - 1.0) > PROBABILITY_TOLERANCE)
     if len(bad):
@@ -49,7 +56,9 @@ def as_distributions(name: str, value, shape: tuple[int | None, ...]) -> np.ndar
     return array / totals[..., None]
 
 
-def as_indices(name: str, value, shape: tuple[int | None, ...], upper: int | np.ndarray) -> np.ndarray:
+def as_indices(
+    name: str, value, shape: tuple[int | None, ...], upper: int | np.ndarray
+) -> np.ndarray:
     """Return ``value`` as an integer array with entries in ``0 .. upper - 1`` (``upper`` broadcasts against it).
 
     Raises ValueError naming ``name`` for another shape, another type, or an index outside its range.
@@ -57,7 +66,9 @@ def as_indices(name: str, value, shape: tuple[int | None, ...], upper: int | np.
     array = np.asarray(value)
     fits = array.ndim == len(shape) and all(w is None or g == w for g, w in zip(array.shape, shape))
     if not fits or (array.dtype.kind not in "iu"):
-        raise ValueError(f"{name}: expected integers of shape {_text(shape)}, got {array.dtype} of shape {array.shape}")
+        raise ValueError(
+            f"{name}: expected integers of shape {_text(shape)}, got {array.dtype} of shape {array.shape}"
+        )
     bad = np.argwhere((array < 0) | (array >= upper))
     if len(bad):
         index = tuple(int(i) for i in bad[0])
@@ -66,7 +77,9 @@ def as_indices(name: str, value, shape: tuple[int | None, ...], upper: int | np.
     return array
 
 
-def as_number(name: str, value, low: float = -np.inf, high: float = np.inf, *, open_low: bool = False) -> float:
+def as_number(
+    name: str, value, low: float = -np.inf, high: float = np.inf, *, open_low: bool = False
+) -> float:
     """Return ``value`` as a float in ``[low, high]`` (``(low, high]`` with ``open_low``); raises ValueError otherwise."""
     try:
         number = float(value)
@@ -87,4 +100,9 @@ def as_count(name: str, value, low: int = 1) -> int:
 
 
 def _text(shape: tuple[int | None, ...]) -> str:
-    return "(" + ", ".join("any" if n is None else str(n) for n in shape) + ("," if len(shape) == 1 else "") + ")"
+    return (
+        "("
+        + ", ".join("any" if n is None else str(n) for n in shape)
+        + ("," if len(shape) == 1 else "")
+        + ")"
+    )

@@ -16,15 +16,35 @@ class Lesson(NamedTuple):
 
 
 COURSE = (
-    Lesson("00", "Start here", "Is everything in place, and where does the road lead?", 25, "00_start_here.ipynb"),
-    Lesson("01", "One car, one light", "Brake or go, and how can one be sure?", 90, "01_one_car_one_light.ipynb"),
-    Lesson("02", "Learning from experience", "Can driving alone teach what we computed?", 85, "02_learning_from_experience.ipynb"),
+    Lesson(
+        "00",
+        "Start here",
+        "Is everything in place, and where does the road lead?",
+        25,
+        "00_start_here.ipynb",
+    ),
+    Lesson(
+        "01",
+        "One car, one light",
+        "Brake or go, and how can one be sure?",
+        90,
+        "01_one_car_one_light.ipynb",
+    ),
+    Lesson(
+        "02",
+        "Learning from experience",
+        "Can driving alone teach what we computed?",
+        85,
+        "02_learning_from_experience.ipynb",
+    ),
     Lesson("03", "Two cars meet", "What does optimal mean when the other driver decides too?"),
     Lesson("04", "From games to Markov games", "Who should slow down, and when?"),
     Lesson("05", "The moving target", "What happens to a learner when the other one learns?"),
     Lesson("06", "Independent Q-learning", "How far does learning alone carry many cars?"),
     Lesson("07", "Sharing a reward", "Whose merit was it: can one value be split among many?"),
-    Lesson("08", "Counterfactual credit", "What would have happened had this car done something else?"),
+    Lesson(
+        "08", "Counterfactual credit", "What would have happened had this car done something else?"
+    ),
     Lesson("09", "Steering together", "What does a critic that sees everybody change?"),
     Lesson("10", "Learning to communicate", "What would cars say, and would anybody listen?"),
     Lesson("11", "A city of cars", "Does it hold together when the road network grows?"),

@@ -43,7 +43,9 @@ def as_seeds(seeds) -> tuple[int, ...]:
     try:
         result = tuple(seeds)
     except TypeError as error:
-        raise ValueError(f"seeds: expected a count or a sequence of integers, got {seeds!r:.80}") from error
+        raise ValueError(
+            f"seeds: expected a count or a sequence of integers, got {seeds!r:.80}"
+        ) from error
     if not result:
         raise ValueError("seeds is empty; at least one seed is needed")
     return tuple(as_count(f"seeds[{i}]", seed, low=0) for i, seed in enumerate(result))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -36,7 +36,9 @@ class TabularConfig:
         """Check every field and turn numbers into constant schedules."""
         as_count("n_steps", self.n_steps)
         if as_count("n_records", self.n_records) > self.n_steps:
-            raise ValueError(f"n_records is {self.n_records}; allowed is at most n_steps = {self.n_steps}")
+            raise ValueError(
+                f"n_records is {self.n_records}; allowed is at most n_steps = {self.n_steps}"
+            )
         if self.time_limit is not None:
             as_count("time_limit", self.time_limit)
         as_number("initial_value", self.initial_value, -1e12, 1e12)
@@ -57,6 +59,7 @@ class History:
     epsilon ``[K+1, E]``      exploration rate at that moment
     returns                   one array ``[episodes, n]`` per seed: undiscounted return of every finished episode
     lengths                   one array ``[episodes]`` per seed: its steps
+    last_states               one array ``[episodes]`` per seed: the state in which it ended
     """
 
     steps: np.ndarray
@@ -66,19 +69,21 @@ class History:
     epsilon: np.ndarray
     returns: tuple[np.ndarray, ...]
     lengths: tuple[np.ndarray, ...]
+    last_states: tuple[np.ndarray, ...]
     seeds: tuple[int, ...]
 
     def without_agent_axis(self) -> History:
         """The same history of a single agent, its axis of length 1 removed."""
         returns = tuple(r[:, 0] for r in self.returns)
-        q, visits = self.q[:, :, 0], self.visits[:, :, 0]
-        return History(self.steps, q, visits, self.episodes, self.epsilon, returns, self.lengths, self.seeds)
+        return replace(self, q=self.q[:, :, 0], visits=self.visits[:, :, 0], returns=returns)
 
 
 class Recorder:
     """Collects a :class:`History` while a run goes on."""
 
-    def __init__(self, config: TabularConfig, seeds: tuple[int, ...], q: np.ndarray, visits: np.ndarray):
+    def __init__(
+        self, config: TabularConfig, seeds: tuple[int, ...], q: np.ndarray, visits: np.ndarray
+    ):
         """``q`` and ``visits``: the arrays ``[E, n, S, A]`` that the run updates in place."""
         self.moments = np.linspace(0, config.n_steps, config.n_records + 1).astype(int)
         self.seeds, self._q, self._visits = seeds, q, visits
@@ -87,31 +92,50 @@ class Recorder:
         self.visits = np.empty((n_moments, *q.shape), dtype=np.int32)
         self.episodes = np.empty((n_moments, n_seeds), dtype=int)
         self.epsilon = np.empty((n_moments, n_seeds))
-        self._ended: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        self._ended: list[tuple[np.ndarray, ...]] = []
         self._next = 0
 
     def record_if_due(self, step: int, episode: np.ndarray, epsilon) -> None:
         """Copy the tables if ``step`` is one of the moments to record; ``episode[E, 1]``, ``epsilon`` a number or ``[E, 1]``."""
         if step == self.moments[self._next]:
             k = self._next
-            self.q[k], self.visits[k], self.episodes[k], self.epsilon[k] = self._q, self._visits, episode[:, 0], np.ravel(epsilon)
+            self.q[k], self.visits[k], self.episodes[k], self.epsilon[k] = (
+                self._q,
+                self._visits,
+                episode[:, 0],
+                np.ravel(epsilon),
+            )
             self._next += 1
-            self._ended = [self._join_ended()]  # few large arrays take far less memory than many small ones
+            self._ended = [
+                self._join_ended()
+            ]  # few large arrays take far less memory than many small ones
 
-    def episodes_ended(self, which: np.ndarray, total: np.ndarray, length: np.ndarray) -> None:
-        """Note returns ``[E, n]`` and lengths ``[E]`` of the episodes that end now, of the seeds at positions ``which``."""
-        self._ended.append((which, total[which], length[which]))
+    def episodes_ended(
+        self, which: np.ndarray, total: np.ndarray, length: np.ndarray, state: np.ndarray
+    ) -> None:
+        """Note returns ``[E, n]``, lengths and states ``[E]`` of the episodes that end now, at positions ``which``."""
+        self._ended.append((which, total[which], length[which], state[which]))
 
     def history(self) -> History:
         """Everything recorded."""
-        n_seeds = self.q.shape[1]
-        seed, total, length = self._join_ended()
-        returns = tuple(total[seed == e] for e in range(n_seeds))
-        lengths = tuple(length[seed == e] for e in range(n_seeds))
+        seed, *columns = self._join_ended()
+        by_seed = [seed == e for e in range(len(self.seeds))]
+        returns, lengths, last_states = (
+            tuple(column[mine] for mine in by_seed) for column in columns
+        )
         return History(
-            self.moments, self.q, self.visits, self.episodes, self.epsilon, returns, lengths, self.seeds
+            self.moments,
+            self.q,
+            self.visits,
+            self.episodes,
+            self.epsilon,
+            returns,
+            lengths,
+            last_states,
+            self.seeds,
         )
 
-    def _join_ended(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        nothing = (np.zeros(0, dtype=int), np.zeros((0, self.q.shape[2])), np.zeros(0, dtype=int))
+    def _join_ended(self) -> tuple[np.ndarray, ...]:
+        no_number = np.zeros(0, dtype=int)
+        nothing = (no_number, np.zeros((0, self.q.shape[2])), no_number, no_number)
         return tuple(np.concatenate(parts) for parts in zip(nothing, *self._ended))

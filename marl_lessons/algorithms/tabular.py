@@ -6,7 +6,12 @@ import numpy as np
 
 from marl_lessons.algorithms.history import History, Recorder, TabularConfig
 from marl_lessons.algorithms.schedules import Progress
-from marl_lessons.algorithms.temporal_difference import epsilon_greedy, q_learning_target, sarsa_target, td_update
+from marl_lessons.algorithms.temporal_difference import (
+    epsilon_greedy,
+    q_learning_target,
+    sarsa_target,
+    td_update,
+)
 from marl_lessons.envs.markov_game import MarkovGame
 from marl_lessons.envs.simulation import OutcomeTable
 from marl_lessons.seeds import UniformStreams
@@ -18,7 +23,9 @@ def q_learning(mdp: MarkovGame, config: TabularConfig | None = None, seeds=30) -
     ``seeds``: a count or a sequence of integers; each seed's run is the same whatever others run beside it. Returns a
     :class:`History` without agent axis. Raises ValueError for several agents or bad settings.
     """
-    return _learn(_one_agent(mdp), config or TabularConfig(), seeds, on_policy=False).without_agent_axis()
+    return _learn(
+        _one_agent(mdp), config or TabularConfig(), seeds, on_policy=False
+    ).without_agent_axis()
 
 
 def sarsa(mdp: MarkovGame, config: TabularConfig | None = None, seeds=30) -> History:
@@ -26,10 +33,14 @@ def sarsa(mdp: MarkovGame, config: TabularConfig | None = None, seeds=30) -> His
 
     Raises ValueError for several agents or bad settings.
     """
-    return _learn(_one_agent(mdp), config or TabularConfig(), seeds, on_policy=True).without_agent_axis()
+    return _learn(
+        _one_agent(mdp), config or TabularConfig(), seeds, on_policy=True
+    ).without_agent_axis()
 
 
-def independent_q_learning(game: MarkovGame, config: TabularConfig | None = None, seeds=30) -> History:
+def independent_q_learning(
+    game: MarkovGame, config: TabularConfig | None = None, seeds=30
+) -> History:
     """Every agent of ``game`` runs Q-learning on a table of its own, as if the others were part of the world.
 
     Independent Q-learning (Tan 1993; Albrecht et al. 2024, Sec. 5.3.2). Returns a :class:`History` with agent axis.
@@ -40,14 +51,18 @@ def independent_q_learning(game: MarkovGame, config: TabularConfig | None = None
 
 def _one_agent(mdp: MarkovGame) -> MarkovGame:
     if not mdp.is_mdp:
-        raise ValueError(f"mdp: has {mdp.n_agents} agents; use independent_q_learning, or induced_mdp to fix the others")
+        raise ValueError(
+            f"mdp: has {mdp.n_agents} agents; use independent_q_learning, or induced_mdp to fix the others"
+        )
     return mdp
 
 
 def _learn(game: MarkovGame, config: TabularConfig, seeds, on_policy: bool) -> History:
     n, n_states, n_actions = game.n_agents, game.n_states, game.n_actions[0]
     if set(game.n_actions) != {n_actions}:
-        raise ValueError(f"game: agents have different numbers of actions {game.n_actions}; they must have the same")
+        raise ValueError(
+            f"game: agents have different numbers of actions {game.n_actions}; they must have the same"
+        )
     streams = UniformStreams(seeds, n_numbers=2 * n + 2)
     n_seeds = len(streams.seeds)
     q = np.full((n_seeds, n, n_states, n_actions), float(config.initial_value))
@@ -89,7 +104,7 @@ def _learn(game: MarkovGame, config: TabularConfig, seeds, on_policy: bool) -> H
         row = next_row
         over = ended.nonzero()[0]
         if len(over):
-            recorder.episodes_ended(over, world.total, world.age)
+            recorder.episodes_ended(over, world.total, world.age, world.state)
             world.begin(uniform[-1], over)
             row = first_row + world.state[:, None]
             epsilon = config.epsilon(Progress(step + 1, world.episode, None))
@@ -108,7 +123,9 @@ class _World:
         self.begins = np.cumsum(game.initial)
         self.begins[np.flatnonzero(game.initial)[-1] :] = 1.0
         self.n_joint = int(np.prod(game.n_actions))
-        self.strides = np.array([int(np.prod(game.n_actions[i + 1 :])) for i in range(game.n_agents)])
+        self.strides = np.array(
+            [int(np.prod(game.n_actions[i + 1 :])) for i in range(game.n_agents)]
+        )
         self.time_limit = np.inf if time_limit is None else time_limit
         self.state, self.age = np.zeros(n_seeds, dtype=np.intp), np.zeros(n_seeds, dtype=np.intp)
         self.episode = np.full((n_seeds, 1), -1)
@@ -120,9 +137,13 @@ class _World:
         self.age[which], self.total[which] = 0, 0.0
         self.episode[which] += 1
 
-    def step(self, action: np.ndarray, uniform: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def step(
+        self, action: np.ndarray, uniform: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Advance by ``action[E, n]``; returns ``reward[E, n]``, ``terminated[E]`` and ``ended[E]`` (or truncated)."""
-        self.state, reward = self.outcomes.sample(self.state * self.n_joint + action @ self.strides, uniform)
+        self.state, reward = self.outcomes.sample(
+            self.state * self.n_joint + action @ self.strides, uniform
+        )
         self.age += 1
         self.total += reward
         terminated = self.terminal.take(self.state)

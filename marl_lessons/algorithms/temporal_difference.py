@@ -16,7 +16,9 @@ def epsilon_greedy(q: np.ndarray, epsilon: np.ndarray | float, uniform: np.ndarr
     return np.where(explore, random_action, q.argmax(axis=-1))
 
 
-def q_learning_target(reward: np.ndarray, next_q: np.ndarray, terminated: np.ndarray, discount: float) -> np.ndarray:
+def q_learning_target(
+    reward: np.ndarray, next_q: np.ndarray, terminated: np.ndarray, discount: float
+) -> np.ndarray:
     """``[...]``: r + γ max_a' Q(s', a'), and r alone where the episode terminated (Sutton & Barto 2018, Eq. 6.8).
 
     ``reward[...]``, ``next_q[..., A]`` the values of s', ``terminated[...]`` booleans. Truncation is no termination.
@@ -25,14 +27,20 @@ def q_learning_target(reward: np.ndarray, next_q: np.ndarray, terminated: np.nda
 
 
 def sarsa_target(
-    reward: np.ndarray, next_q: np.ndarray, next_action: np.ndarray, terminated: np.ndarray, discount: float
+    reward: np.ndarray,
+    next_q: np.ndarray,
+    next_action: np.ndarray,
+    terminated: np.ndarray,
+    discount: float,
 ) -> np.ndarray:
     """``[...]``: r + γ Q(s', a') for the action a' that will be taken, r alone on termination (S&B 2018, Eq. 6.7)."""
     taken = np.take_along_axis(next_q, next_action[..., None], axis=-1)[..., 0]
     return reward + discount * np.where(terminated, 0.0, taken)
 
 
-def td_update(table: np.ndarray, index, target: np.ndarray, step_size: np.ndarray | float) -> np.ndarray:
+def td_update(
+    table: np.ndarray, index, target: np.ndarray, step_size: np.ndarray | float
+) -> np.ndarray:
     """Move ``table[index]`` by the fraction ``step_size`` towards ``target``, in place; returns the TD errors δ.
 
     ``index`` selects the entries (state, action) to move, no entry twice. δ = target - table[index] (Eq. 6.8).

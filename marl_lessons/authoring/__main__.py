@@ -6,7 +6,12 @@ import argparse
 import sys
 
 from marl_lessons.authoring import address, execute, quote, skeleton
-from marl_lessons.authoring.checkout import AuthoringError, chosen_notebooks, find_root, repository_address
+from marl_lessons.authoring.checkout import (
+    AuthoringError,
+    chosen_notebooks,
+    find_root,
+    repository_address,
+)
 from marl_lessons.authoring.notebook_files import read_notebook, write_notebook
 
 
@@ -19,7 +24,9 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    run = _command(commands, "execute", _execute, "run notebooks from top to bottom and store their outputs")
+    run = _command(
+        commands, "execute", _execute, "run notebooks from top to bottom and store their outputs"
+    )
     run.description = (
         "Runs each notebook in a fresh kernel and stores what it shows, without time stamps and widget "
         "state, so that a second run changes no byte. A notebook with a failing cell is left as it is, and "
@@ -27,23 +34,33 @@ def parser() -> argparse.ArgumentParser:
         "kernel, and size of the file."
     )
     run.add_argument(
-        "--cell-seconds", type=float, default=120.0, help="a cell may take this long (default: %(default)g)"
+        "--cell-seconds",
+        type=float,
+        default=120.0,
+        help="a cell may take this long (default: %(default)g)",
     )
     _notebooks(run)
 
-    show = _command(commands, "quote", _quote, "rewrite cells that show package functions from the package")
+    show = _command(
+        commands, "quote", _quote, "rewrite cells that show package functions from the package"
+    )
     show.description = (
         "A code cell whose first line is a comment such as '# marl_lessons.solvers.bellman.action_values' "
         "shows that definition, without its docstring. This command copies it from the package. Run "
         "'execute' afterwards."
     )
     show.add_argument(
-        "--check", action="store_true", help="write nothing; list the differences; exit status 1 if any"
+        "--check",
+        action="store_true",
+        help="write nothing; list the differences; exit status 1 if any",
     )
     _notebooks(show)
 
     where = _command(
-        commands, "address", _address, "carry the repository's address into badges, first cells and links"
+        commands,
+        "address",
+        _address,
+        "carry the repository's address into badges, first cells and links",
     )
     where.description = (
         "The address stands in pyproject.toml under [project.urls]. This command writes it into every "
@@ -51,18 +68,22 @@ def parser() -> argparse.ArgumentParser:
         "pyproject.toml, so that a fork points its badges at itself."
     )
     where.add_argument(
-        "--check", action="store_true", help="write nothing; list files that are behind; exit status 1 if any"
+        "--check",
+        action="store_true",
+        help="write nothing; list files that are behind; exit status 1 if any",
     )
-    where.add_argument("url", nargs="?", metavar="URL", help="the new address, https://github.com/OWNER/REPO")
+    where.add_argument(
+        "url", nargs="?", metavar="URL", help="the new address, https://github.com/OWNER/REPO"
+    )
 
     start = _command(commands, "new", _new, "write the skeleton of a lesson")
-    start.description = (
-        "Writes notebooks/NN_name.ipynb with every part of a lesson in order; the places to fill say FILL."
-    )
+    start.description = "Writes notebooks/NN_name.ipynb with every part of a lesson in order; the places to fill say FILL."
     start.add_argument(
         "name", metavar="NN_name", help="number and name of the file, for example 03_two_cars_meet"
     )
-    start.add_argument("title", metavar="TITLE", help='title of the lesson, for example "Two cars meet"')
+    start.add_argument(
+        "title", metavar="TITLE", help='title of the lesson, for example "Two cars meet"'
+    )
     return top
 
 
@@ -104,7 +125,9 @@ def _address(options: argparse.Namespace) -> int:
     for path in changed:
         print(f"{'behind' if options.check else 'rewrote'}: {path.relative_to(root)}")
     now = options.url or repository_address(root)
-    print(f"{len(changed)} files {'are behind' if options.check else 'changed'}; the address is {now}")
+    print(
+        f"{len(changed)} files {'are behind' if options.check else 'changed'}; the address is {now}"
+    )
     return 1 if options.check and changed else 0
 
 

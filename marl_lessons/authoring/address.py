@@ -20,15 +20,15 @@ from marl_lessons.authoring.checkout import (
 )
 from marl_lessons.authoring.notebook_files import notebook_text, read_notebook, write_text
 
-GITHUB = re.compile(r"https://github\.com/([A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?/[A-Za-z0-9._-]+)")
+GITHUB = re.compile(
+    r"https://github\.com/([A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?/[A-Za-z0-9._-]+)"
+)
 COLAB, BINDER = "https://colab.research.google.com", "https://mybinder.org"
 BADGE_TARGET = re.compile(
     r"(?:colab\.research\.google\.com/github|mybinder\.org/v2/gh)/([\w-]+/[\w.-]+)/(?:blob/)?main"
     r"(?:/|\?urlpath=lab/tree/)notebooks/"
 )
-HOSTS = (
-    r"(github\.com/|colab\.research\.google\.com/github/|mybinder\.org/v2/gh/|raw\.githubusercontent\.com/)"
-)
+HOSTS = r"(github\.com/|colab\.research\.google\.com/github/|mybinder\.org/v2/gh/|raw\.githubusercontent\.com/)"
 REPOSITORY_ENTRY = re.compile(r'^(Repository\s*=\s*)"[^"\n]*"', re.MULTILINE)
 CITATION_ENTRY = re.compile(r'^(repository-code:\s*)"?([^"\n]*)"?', re.MULTILINE)
 
@@ -109,7 +109,9 @@ def point(root: Path, new: str | None = None, *, check: bool = False) -> list[Pa
             (root / "pyproject.toml").read_text(encoding="utf-8"), new
         )
     for path, notebook in notebooks.items():
-        _refresh(notebook, path.relative_to(root).as_posix(), address, old, lesson=path in lessons(root))
+        _refresh(
+            notebook, path.relative_to(root).as_posix(), address, old, lesson=path in lessons(root)
+        )
         texts[path] = notebook_text(notebook)
     changed = [path for path, text in texts.items() if path.read_bytes() != text.encode("utf-8")]
     if not check:
@@ -126,11 +128,20 @@ def _pages(root: Path) -> list[Path]:
 def _old_addresses(root: Path, notebooks: dict[Path, Any], pages: dict[Path, str]) -> set[str]:
     """Every OWNER/REPO that the files take for this repository: where their badges lead, and the entries."""
     badges = [
-        cell["source"] for notebook in notebooks.values() for cell in notebook["cells"] if is_badge(cell)
+        cell["source"]
+        for notebook in notebooks.values()
+        for cell in notebook["cells"]
+        if is_badge(cell)
     ]
-    old = {repository for text in [*badges, *pages.values()] for repository in BADGE_TARGET.findall(text)}
+    old = {
+        repository
+        for text in [*badges, *pages.values()]
+        for repository in BADGE_TARGET.findall(text)
+    }
     entries = [repository_address(root)]
-    entries += [entry.strip() for text in pages.values() for _, entry in CITATION_ENTRY.findall(text)]
+    entries += [
+        entry.strip() for text in pages.values() for _, entry in CITATION_ENTRY.findall(text)
+    ]
     return old | {match[1] for entry in entries if (match := GITHUB.fullmatch(entry))}
 
 
@@ -160,7 +171,13 @@ def _refresh(notebook: Any, name: str, address: str, old: set[str], *, lesson: b
         cell["source"] = _repoint(cell["source"], old, address)
     generated = [
         (0, is_badge, "badges", need("nbformat.v4").new_markdown_cell, badge_source(address, name)),
-        (3, is_bootstrap, "bootstrap", need("nbformat.v4").new_code_cell, bootstrap_source(address)),
+        (
+            3,
+            is_bootstrap,
+            "bootstrap",
+            need("nbformat.v4").new_code_cell,
+            bootstrap_source(address),
+        ),
     ]
     for place, is_it, identity, make, source in generated:
         found = [cell for cell in notebook["cells"][:8] if is_it(cell)]

@@ -57,7 +57,9 @@ def repository_address(root: Path) -> str:
     Raises:
         AuthoringError: if the entry is missing.
     """
-    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8")).get("project", {})
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8")).get(
+        "project", {}
+    )
     address = project.get("urls", {}).get("Repository")
     if not address:
         raise AuthoringError(
@@ -68,7 +70,9 @@ def repository_address(root: Path) -> str:
 
 def lessons(root: Path) -> list[Path]:
     """The lessons of a checkout, ``notebooks/NN_name.ipynb``, in order."""
-    return sorted(path for path in (root / "notebooks").glob("*.ipynb") if LESSON_NAME.fullmatch(path.name))
+    return sorted(
+        path for path in (root / "notebooks").glob("*.ipynb") if LESSON_NAME.fullmatch(path.name)
+    )
 
 
 def all_notebooks(root: Path) -> list[Path]:

@@ -36,7 +36,9 @@ class Run:
     cpu_seconds: (
         float | None
     )  # user and system time of the kernel and its children; None where /proc is missing
-    peak_mb: float | None  # largest resident memory of the kernel process; None where /proc is missing
+    peak_mb: (
+        float | None
+    )  # largest resident memory of the kernel process; None where /proc is missing
     problem: str | None  # which cell raised what; None if all went well
 
 
@@ -92,7 +94,9 @@ def _cell_name(index: int, cell: Any) -> str:
 def kernel_environment(settings: str) -> dict[str, str]:
     """Environment of the kernel: one thread, inline figures, and no personal IPython settings."""
     environment = {**os.environ, **ONE_THREAD, "IPYTHONDIR": settings}
-    environment.pop("MPLBACKEND", None)  # anything but the kernel's own inline backend would leave no figures
+    environment.pop(
+        "MPLBACKEND", None
+    )  # anything but the kernel's own inline backend would leave no figures
     return environment
 
 
@@ -148,4 +152,6 @@ def table_row(run: Run, path: Path) -> str:
     cpu = "-" if run.cpu_seconds is None else f"{run.cpu_seconds:.1f}"
     peak = "-" if run.peak_mb is None else f"{run.peak_mb:.0f}"
     size = path.stat().st_size / 1024
-    return f"{len(run.notebook.cells):5d}  {run.wall_seconds:7.1f}  {cpu:>5}  {peak:>7}  {size:7.0f}"
+    return (
+        f"{len(run.notebook.cells):5d}  {run.wall_seconds:7.1f}  {cpu:>5}  {peak:>7}  {size:7.0f}"
+    )

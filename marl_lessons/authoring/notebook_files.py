@@ -45,7 +45,10 @@ def notebook_text(notebook: Any) -> str:
     """The file content of a notebook: the same notebook always gives the same bytes."""
     nbformat = need("nbformat")
     nbformat.validate(notebook)
-    return nbformat.writes(notebook, version=nbformat.NO_CONVERT, ensure_ascii=False).rstrip("\n") + "\n"
+    return (
+        nbformat.writes(notebook, version=nbformat.NO_CONVERT, ensure_ascii=False).rstrip("\n")
+        + "\n"
+    )
 
 
 def write_notebook(notebook: Any, path: Path) -> bool:

@@ -64,7 +64,9 @@ def _find(root: Path, name: str) -> tuple[str, Definition]:
                 source = path.read_text(encoding="utf-8")
                 node = _descend(ast.parse(source), parts[cut:])
                 if node is None:
-                    raise AuthoringError(f"{path.relative_to(root)} does not define {'.'.join(parts[cut:])}")
+                    raise AuthoringError(
+                        f"{path.relative_to(root)} does not define {'.'.join(parts[cut:])}"
+                    )
                 return source, node
     raise AuthoringError(f"there is no module for {name} in {root / PACKAGE}")
 
@@ -98,7 +100,10 @@ def _docstring_lines(node: ast.AST, lines: list[str]) -> range:
     if statement is None or statement.end_lineno is None:
         return range(0)
     last = statement.end_lineno
-    beside = lines[statement.lineno - 1][: statement.col_offset] + lines[last - 1][statement.end_col_offset :]
+    beside = (
+        lines[statement.lineno - 1][: statement.col_offset]
+        + lines[last - 1][statement.end_col_offset :]
+    )
     if beside.strip():  # a docstring that shares its line with code has to stay
         return range(0)
     while last < len(lines) and not lines[last].strip():

@@ -84,7 +84,11 @@ BODY = [
     ("markdown", "quiz", "## Quiz"),
     *[("markdown", f"q{n}", QUESTION.format(n=n)) for n in range(1, 5)],
     ("markdown", "summary", SUMMARY),
-    ("markdown", "coursework", "## Coursework\n\nFILL: link to the problem set, its points and hours."),
+    (
+        "markdown",
+        "coursework",
+        "## Coursework\n\nFILL: link to the problem set, its points and hours.",
+    ),
     (
         "markdown",
         "references",
@@ -123,7 +127,8 @@ def write_lesson(root: Path, name: str, title: str) -> Path:
     v4 = need("nbformat.v4")
     make = {"markdown": v4.new_markdown_cell, "code": v4.new_code_cell}
     cells = [
-        make[kind](text, id=key) for kind, key, text in lesson_cells(name, title, repository_address(root))
+        make[kind](text, id=key)
+        for kind, key, text in lesson_cells(name, title, repository_address(root))
     ]
     notebook = normalise(v4.new_notebook(cells=cells))
     for cell in notebook.cells:

@@ -58,7 +58,9 @@ def crossroads(
                     transition[state, action, crashed] += probability * hit
                 else:
                     first = np.ravel_multi_index((next_speed, 0, next_cell), (2, 3, distance))
-                    transition[state, action, first + distance * np.arange(3)] += probability * light[phase]
+                    transition[state, action, first + distance * np.arange(3)] += (
+                        probability * light[phase]
+                    )
     transition[[passed, crashed], :, [passed, crashed]] = 1.0
     terminal = np.arange(n_states) >= passed
     outcome_reward = np.full((1, n_states, 2, n_states), rewards[2])
@@ -68,7 +70,12 @@ def crossroads(
     starts = np.ravel_multi_index((STOPPED, np.arange(3), distance - 1), (2, 3, distance))
     initial = np.zeros(n_states)
     initial[starts] = np.array([green, yellow, red]) / (green + yellow + red)
-    names = [f"{d} to go, {speed}, {p}" for speed in ("moving", "stopped") for p in PHASES for d in range(1, distance + 1)]
+    names = [
+        f"{d} to go, {speed}, {p}"
+        for speed in ("moving", "stopped")
+        for p in PHASES
+        for d in range(1, distance + 1)
+    ]
     return MarkovGame(
         transition,
         None,

@@ -33,7 +33,11 @@ def jumping_grid(discount: float = 0.9) -> MarkovGame:
 def corner_grid() -> MarkovGame:
     """The 4x4 grid of Example 4.1: -1 for every step until one of two opposite corners is reached; γ = 1."""
     return _grid(
-        (4, 4), lambda cell, move: (_clip(cell, move, (4, 4)), -1.0), 1.0, {(0, 0), (3, 3)}, name="corner grid"
+        (4, 4),
+        lambda cell, move: (_clip(cell, move, (4, 4)), -1.0),
+        1.0,
+        {(0, 0), (3, 3)},
+        name="corner grid",
     )
 
 

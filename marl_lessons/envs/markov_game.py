@@ -52,21 +52,41 @@ class MarkovGame:
         put("n_agents", n)
         put("transition", as_distributions("transition", self.transition, shape))
         if self.outcome_reward is not None:
-            put("outcome_reward", as_float_array("outcome_reward", self.outcome_reward, (n, *shape)))
+            put(
+                "outcome_reward", as_float_array("outcome_reward", self.outcome_reward, (n, *shape))
+            )
             expected = np.einsum("...t,n...t->n...", self.transition, self.outcome_reward)
-            if self.reward is not None and not np.allclose(self.reward, expected, atol=1e-8, rtol=1e-8):
-                raise ValueError("reward differs from the expectation of outcome_reward; give one of the two only")
+            if self.reward is not None and not np.allclose(
+                self.reward, expected, atol=1e-8, rtol=1e-8
+            ):
+                raise ValueError(
+                    "reward differs from the expectation of outcome_reward; give one of the two only"
+                )
             put("reward", expected)
         put("reward", as_float_array("reward", self.reward, (n, *shape[:-1])))
         put("discount", as_number("discount", self.discount, 0.0, 1.0))
-        put("terminal", _checked_terminal(self.terminal, self.transition, self.reward, self.outcome_reward))
+        put(
+            "terminal",
+            _checked_terminal(self.terminal, self.transition, self.reward, self.outcome_reward),
+        )
         put("initial", _checked_initial(self.initial, self.terminal))
         put("state_names", _checked_names("state_names", self.state_names, n_states))
         if self.action_names is not None and len(self.action_names) != n:
-            raise ValueError(f"action_names: expected one tuple per agent ({n}), got {len(self.action_names)}")
+            raise ValueError(
+                f"action_names: expected one tuple per agent ({n}), got {len(self.action_names)}"
+            )
         names = self.action_names or (None,) * n
-        put("action_names", tuple(_checked_names(f"action_names[{i}]", names[i], n_actions[i]) for i in range(n)))
-        for array in (self.transition, self.reward, self.initial, self.terminal, self.outcome_reward):
+        put(
+            "action_names",
+            tuple(_checked_names(f"action_names[{i}]", names[i], n_actions[i]) for i in range(n)),
+        )
+        for array in (
+            self.transition,
+            self.reward,
+            self.initial,
+            self.terminal,
+            self.outcome_reward,
+        ):
             if array is not None:
                 array.flags.writeable = False
         self._check_that_episodes_end()
@@ -126,17 +146,27 @@ class MarkovGame:
             joint = (joint[:, :, None] * policy[:, None, :]).reshape(self.n_states, -1)
         return joint
 
-    def check_policies(self, policies: Sequence[np.ndarray], skip: int | None = None) -> list[np.ndarray]:
+    def check_policies(
+        self, policies: Sequence[np.ndarray], skip: int | None = None
+    ) -> list[np.ndarray]:
         """Return ``policies`` (one ``[S, A_i]`` per agent) as checked arrays; entry ``skip`` is ignored.
 
         Raises ValueError naming ``policies[i]`` for another number of agents, shape, or rows that are no distributions.
         """
         if not isinstance(policies, list | tuple) or len(policies) != self.n_agents:
-            given = f"{len(policies)} entries" if isinstance(policies, list | tuple) else f"a {type(policies).__name__}"
-            raise ValueError(f"policies: expected a list of {self.n_agents} arrays, one per agent, got {given}")
+            given = (
+                f"{len(policies)} entries"
+                if isinstance(policies, list | tuple)
+                else f"a {type(policies).__name__}"
+            )
+            raise ValueError(
+                f"policies: expected a list of {self.n_agents} arrays, one per agent, got {given}"
+            )
         shapes = [(self.n_states, a) for a in self.n_actions]
         return [
-            np.ones(shapes[i]) if i == skip else as_distributions(f"policies[{i}]", policy, shapes[i])
+            np.ones(shapes[i])
+            if i == skip
+            else as_distributions(f"policies[{i}]", policy, shapes[i])
             for i, policy in enumerate(policies)
         ]
 
@@ -151,14 +181,20 @@ class MarkovGame:
             raise ValueError(f"agent is {agent}; allowed are 0 to {self.n_agents - 1}")
         others = self.check_policies(policies, skip=agent)
         transition, reward = self.transition, self.reward[agent]
-        outcome = None if self.outcome_reward is None else self.transition * self.outcome_reward[agent]
-        for j in reversed(range(self.n_agents)):  # from the last agent, so that earlier axes keep their places
+        outcome = (
+            None if self.outcome_reward is None else self.transition * self.outcome_reward[agent]
+        )
+        for j in reversed(
+            range(self.n_agents)
+        ):  # from the last agent, so that earlier axes keep their places
             if j != agent:
                 transition = _average_out(transition, others[j], j)
                 reward = _average_out(reward, others[j], j)
                 outcome = None if outcome is None else _average_out(outcome, others[j], j)
         if outcome is not None:  # E[r 1{s'}] / T(s'|s,a) = E[r | s, a, s']
-            outcome = np.divide(outcome, transition, out=np.zeros_like(outcome), where=transition > 0)
+            outcome = np.divide(
+                outcome, transition, out=np.zeros_like(outcome), where=transition > 0
+            )
         return replace(
             self,
             transition=transition,
@@ -179,7 +215,9 @@ def _average_out(array: np.ndarray, policy: np.ndarray, agent: int) -> np.ndarra
 def _checked_shape(transition) -> tuple[int, ...]:
     shape = np.shape(transition)
     if len(shape) < 3 or shape[0] != shape[-1] or min(shape) < 1:
-        raise ValueError(f"transition: expected shape [S, A_1, ..., A_n, S] with no empty axis, got {shape}")
+        raise ValueError(
+            f"transition: expected shape [S, A_1, ..., A_n, S] with no empty axis, got {shape}"
+        )
     return shape
 
 
@@ -189,13 +227,23 @@ def _checked_terminal(terminal, transition, reward, outcome_reward) -> np.ndarra
         return np.zeros(n_states, dtype=bool)
     terminal = np.array(terminal)
     if terminal.shape != (n_states,) or terminal.dtype != bool:
-        raise ValueError(f"terminal: expected {n_states} booleans, got {terminal.dtype} of shape {terminal.shape}")
+        raise ValueError(
+            f"terminal: expected {n_states} booleans, got {terminal.dtype} of shape {terminal.shape}"
+        )
     for state in np.flatnonzero(terminal):
         if not np.all(transition[state, ..., state] == 1):
-            raise ValueError(f"transition[{state}]: state {state} is terminal, so every action must lead back to itself")
-        paid = [reward[:, state]] if outcome_reward is None else [reward[:, state], outcome_reward[:, state, ..., state]]
+            raise ValueError(
+                f"transition[{state}]: state {state} is terminal, so every action must lead back to itself"
+            )
+        paid = (
+            [reward[:, state]]
+            if outcome_reward is None
+            else [reward[:, state], outcome_reward[:, state, ..., state]]
+        )
         if any(np.any(r != 0) for r in paid):
-            raise ValueError(f"reward[:, {state}]: state {state} is terminal, so its reward must be 0")
+            raise ValueError(
+                f"reward[:, {state}]: state {state} is terminal, so its reward must be 0"
+            )
     return terminal
 
 

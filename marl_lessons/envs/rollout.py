@@ -20,7 +20,13 @@ class Episode(NamedTuple):
     terminated: bool
 
 
-def rollout(game: MarkovGame, policies, rng: np.random.Generator, time_limit: int = 200, start: int | None = None) -> Episode:
+def rollout(
+    game: MarkovGame,
+    policies,
+    rng: np.random.Generator,
+    time_limit: int = 200,
+    start: int | None = None,
+) -> Episode:
     """Play one episode of ``game`` with ``policies`` (one ``[S, A_i]`` per agent) until it ends or ``time_limit`` steps.
 
     ``start`` is the first state; by default it is drawn from the game's initial distribution. Raises ValueError naming
@@ -31,7 +37,9 @@ def rollout(game: MarkovGame, policies, rng: np.random.Generator, time_limit: in
     world.reset(rng)
     if start is not None:
         if as_count("start", start, low=0) >= game.n_states or game.terminal[start]:
-            raise ValueError(f"start is {start}; allowed are states 0 to {game.n_states - 1} that are not terminal")
+            raise ValueError(
+                f"start is {start}; allowed are states 0 to {game.n_states - 1} that are not terminal"
+            )
         world.states[0], world.ended[0] = start, False
     states, actions, rewards, terminated = [int(world.states[0])], [], [], False
     while not world.ended[0]:
@@ -42,4 +50,6 @@ def rollout(game: MarkovGame, policies, rng: np.random.Generator, time_limit: in
         rewards.append(step.rewards[0])
         terminated = bool(step.terminated[0])
     n = game.n_agents
-    return Episode(np.array(states), np.reshape(actions, (-1, n)), np.reshape(rewards, (-1, n)), terminated)
+    return Episode(
+        np.array(states), np.reshape(actions, (-1, n)), np.reshape(rewards, (-1, n)), terminated
+    )

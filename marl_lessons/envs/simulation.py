@@ -48,7 +48,10 @@ class OutcomeTable:
         else:
             rewards = outcome.reshape(n, -1, game.n_states)[:, pairs, order]
         self.rewards = np.ascontiguousarray(np.moveaxis(rewards, 0, -1))
-        self._flat_next_states, self._flat_rewards = self.next_states.reshape(-1), self.rewards.reshape(-1, n)
+        self._flat_next_states, self._flat_rewards = (
+            self.next_states.reshape(-1),
+            self.rewards.reshape(-1, n),
+        )
 
     def sample(self, pairs: np.ndarray, uniform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Next states ``[E]`` and rewards ``[E, n]`` for pair indices ``[E]`` (state · A + joint action).
@@ -89,8 +92,12 @@ class Worlds:
         """Begin a new episode in the copies where ``which[E]`` is True; returns all states ``[E]``."""
         which = np.asarray(which)
         if which.shape != (self.n_worlds,) or which.dtype != bool:
-            raise ValueError(f"which: expected {self.n_worlds} booleans, got {which.dtype} of shape {which.shape}")
-        self.states[which] = rng.choice(self.game.n_states, size=int(which.sum()), p=self.game.initial)
+            raise ValueError(
+                f"which: expected {self.n_worlds} booleans, got {which.dtype} of shape {which.shape}"
+            )
+        self.states[which] = rng.choice(
+            self.game.n_states, size=int(which.sum()), p=self.game.initial
+        )
         self.ages[which] = 0
         self.ended[which] = self.game.terminal[self.states[which]]
         return self.states.copy()
@@ -100,14 +107,20 @@ class Worlds:
 
         Raises ValueError for actions outside the game's, and for copies that have ended and were not begun again.
         """
-        actions = as_indices("actions", actions, (self.n_worlds, self.game.n_agents), np.array(self.game.n_actions))
+        actions = as_indices(
+            "actions", actions, (self.n_worlds, self.game.n_agents), np.array(self.game.n_actions)
+        )
         if self.ended.any():
-            raise ValueError(f"world {int(np.flatnonzero(self.ended)[0])} has ended; call reset or reset_where first")
+            raise ValueError(
+                f"world {int(np.flatnonzero(self.ended)[0])} has ended; call reset or reset_where first"
+            )
         pairs = self.states * self._n_joint + actions @ self._strides
         self.states, rewards = self._outcomes.sample(pairs, rng.random(self.n_worlds))
         self.ages += 1
         terminated = self.game.terminal[self.states]
-        late = np.zeros_like(terminated) if self.time_limit is None else self.ages >= self.time_limit
+        late = (
+            np.zeros_like(terminated) if self.time_limit is None else self.ages >= self.time_limit
+        )
         truncated = late & ~terminated
         self.ended = terminated | truncated
         return Step(self.states.copy(), rewards, terminated, truncated)

@@ -20,7 +20,9 @@ def from_gymnasium(env, discount: float) -> MarkovGame:
     """
     table = getattr(getattr(env, "unwrapped", env), "P", None)
     if not isinstance(table, dict) or not table:
-        raise ValueError("env: has no transition table `env.unwrapped.P`; only Gymnasium's tabular environments do")
+        raise ValueError(
+            "env: has no transition table `env.unwrapped.P`; only Gymnasium's tabular environments do"
+        )
     rows = _rows(table)
     n_states, n_actions = len(table), len(table[0])
     initial = _initial(env, n_states)
@@ -55,19 +57,32 @@ def from_gymnasium(env, discount: float) -> MarkovGame:
 def _rows(table) -> list[tuple[int, int, float, int, float, bool]]:
     """All transitions (s, a, probability, s', reward, terminated); raises ValueError for gaps in the numbering."""
     n_states, n_actions = len(table), len(table[min(table)])
-    if sorted(table) != list(range(n_states)) or any(sorted(table[s]) != list(range(n_actions)) for s in table):
-        raise ValueError("env: P must number its states and actions 0, 1, 2, … with the same actions in every state")
-    rows = [(s, a, float(p), int(t), float(r), bool(d)) for s in table for a in table[s] for p, t, r, d in table[s][a]]
+    if sorted(table) != list(range(n_states)) or any(
+        sorted(table[s]) != list(range(n_actions)) for s in table
+    ):
+        raise ValueError(
+            "env: P must number its states and actions 0, 1, 2, … with the same actions in every state"
+        )
+    rows = [
+        (s, a, float(p), int(t), float(r), bool(d))
+        for s in table
+        for a in table[s]
+        for p, t, r, d in table[s][a]
+    ]
     bad = [row for row in rows if not 0 <= row[3] < n_states]
     if bad:
-        raise ValueError(f"env: P[{bad[0][0]}][{bad[0][1]}] leads to state {bad[0][3]}; allowed are 0 to {n_states - 1}")
+        raise ValueError(
+            f"env: P[{bad[0][0]}][{bad[0][1]}] leads to state {bad[0][3]}; allowed are 0 to {n_states - 1}"
+        )
     return rows
 
 
 def _initial(env, n_states: int) -> np.ndarray:
     distribution = getattr(getattr(env, "unwrapped", env), "initial_state_distrib", None)
     if distribution is None:
-        raise ValueError("env: has no `initial_state_distrib`, so where its episodes begin is unknown")
+        raise ValueError(
+            "env: has no `initial_state_distrib`, so where its episodes begin is unknown"
+        )
     return as_float_array("env.unwrapped.initial_state_distrib", distribution, (n_states,))
 
 

@@ -33,7 +33,11 @@ def two_cars(
     slip = as_number("slip", slip, 0.0, 1.0)
     crash, passing, step = (
         as_number(name, value, -1e12, 1e12)
-        for name, value in (("crash_reward", crash_reward), ("pass_reward", pass_reward), ("step_reward", step_reward))
+        for name, value in (
+            ("crash_reward", crash_reward),
+            ("pass_reward", pass_reward),
+            ("step_reward", step_reward),
+        )
     )
     shape = (distance + 1, distance + 1)
     crashed = shape[0] * shape[1]
@@ -43,7 +47,9 @@ def two_cars(
     for state, cells in enumerate(np.ndindex(shape)):
         for actions in np.ndindex(2, 2):
             for moves in np.ndindex(2, 2):
-                probability = np.prod([_move_probability(c, a, m, slip) for c, a, m in zip(cells, actions, moves)])
+                probability = np.prod(
+                    [_move_probability(c, a, m, slip) for c, a, m in zip(cells, actions, moves)]
+                )
                 if probability == 0:
                     continue
                 after = [c - m for c, m in zip(cells, moves)]
@@ -51,7 +57,9 @@ def two_cars(
                 target = crashed if all(enters) else int(np.ravel_multi_index(after, shape))
                 transition[(state, *actions, target)] += probability
                 for car in range(2):
-                    paid = step * (cells[car] > 0) + (crash if all(enters) else passing * enters[car])
+                    paid = step * (cells[car] > 0) + (
+                        crash if all(enters) else passing * enters[car]
+                    )
                     outcome_reward[(car, state, *actions, target)] = paid
     transition[crashed, ..., crashed] = 1.0
     terminal = np.zeros(n_states, dtype=bool)

@@ -30,7 +30,9 @@ def distance_to_optimum(history: History, mdp: MarkovGame, optimal_q: np.ndarray
     where = reachable_states(mdp)
     value_range = np.ptp(optimal_q[where])
     if value_range == 0:
-        raise ValueError("optimal_q: all reachable values are equal, so a fraction of their range is undefined")
+        raise ValueError(
+            "optimal_q: all reachable values are equal, so a fraction of their range is undefined"
+        )
     return np.abs(history.q[:, :, where] - optimal_q[where]).max(axis=(2, 3)) / value_range
 
 
@@ -41,7 +43,9 @@ def greedy_return(q: np.ndarray, mdp: MarkovGame) -> np.ndarray:
     because a greedy policy of a half-learned table may never end; raises ValueError otherwise.
     """
     if mdp.discount >= 1:
-        raise ValueError("mdp: discount is 1, and a greedy policy may never end; use a discount below 1")
+        raise ValueError(
+            "mdp: discount is 1, and a greedy policy may never end; use a discount below 1"
+        )
     states = np.arange(mdp.n_states)
     action = np.asarray(q).argmax(axis=-1)
     chain, reward = mdp.joint_transition[states, action], mdp.joint_reward[0][states, action]

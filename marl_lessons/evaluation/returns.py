@@ -25,7 +25,9 @@ def discounted_returns(
     factor = 1.0
     while playing.any():
         uniform = rng.random((game.n_agents, world.n_worlds, 1))
-        actions = np.stack([(u >= t[states]).sum(axis=1) for u, t in zip(uniform, thresholds)], axis=1)
+        actions = np.stack(
+            [(u >= t[states]).sum(axis=1) for u, t in zip(uniform, thresholds)], axis=1
+        )
         step = world.step(actions, rng)
         returns += factor * step.rewards * playing[:, None]
         factor *= game.discount

@@ -37,7 +37,9 @@ def first_episodes(returns, n_episodes: int) -> np.ndarray:
     n_episodes = as_count("n_episodes", n_episodes)
     shortest = min(len(r) for r in returns)
     if shortest < n_episodes:
-        raise ValueError(f"n_episodes is {n_episodes}, but one seed finished only {shortest} episodes")
+        raise ValueError(
+            f"n_episodes is {n_episodes}, but one seed finished only {shortest} episodes"
+        )
     return np.stack([r[:n_episodes] for r in returns], axis=1)
 
 
@@ -45,6 +47,8 @@ def running_mean(values: np.ndarray, window: int) -> np.ndarray:
     """``[K - window + 1, E]``: mean of ``window`` consecutive rows of ``values[K, E]``; raises ValueError if too few."""
     values = as_float_array("values", values, (None, None))
     if as_count("window", window) > len(values):
-        raise ValueError(f"window is {window}; allowed is at most the number of rows, {len(values)}")
+        raise ValueError(
+            f"window is {window}; allowed is at most the number of rows, {len(values)}"
+        )
     total = np.cumsum(np.vstack([np.zeros(values.shape[1]), values]), axis=0)
     return (total[window:] - total[:-window]) / window

@@ -8,18 +8,24 @@ from __future__ import annotations
 import numpy as np
 
 
-def action_values(v: np.ndarray, transition: np.ndarray, reward: np.ndarray, discount: float) -> np.ndarray:
+def action_values(
+    v: np.ndarray, transition: np.ndarray, reward: np.ndarray, discount: float
+) -> np.ndarray:
     """``q[S, A]``: Q(s,a) = R(s,a) + γ Σ_s' T(s'|s,a) V(s') (Sutton & Barto 2018, Eq. 4.6)."""
     return reward + discount * transition @ v
 
 
-def expectation_backup(v: np.ndarray, policy: np.ndarray, transition: np.ndarray, reward: np.ndarray, discount: float) -> np.ndarray:
+def expectation_backup(
+    v: np.ndarray, policy: np.ndarray, transition: np.ndarray, reward: np.ndarray, discount: float
+) -> np.ndarray:
     """``v[S]`` after one sweep: (T^π V)(s) = Σ_a π(a|s) Q(s,a) (Sutton & Barto 2018, Eq. 4.5)."""
     q = action_values(v, transition, reward, discount)
     return (policy * q).sum(axis=1)
 
 
-def optimality_backup(v: np.ndarray, transition: np.ndarray, reward: np.ndarray, discount: float) -> np.ndarray:
+def optimality_backup(
+    v: np.ndarray, transition: np.ndarray, reward: np.ndarray, discount: float
+) -> np.ndarray:
     """``v[S]`` after one sweep: (T* V)(s) = max_a Q(s,a) (Sutton & Barto 2018, Eq. 4.10)."""
     return action_values(v, transition, reward, discount).max(axis=1)
 

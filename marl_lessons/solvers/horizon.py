@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from marl_lessons.envs.markov_game import MarkovGame
-from marl_lessons.envs.termination import states_that_can_avoid_the_end, states_that_cannot_reach_the_end
+from marl_lessons.envs.termination import (
+    states_that_can_avoid_the_end,
+    states_that_cannot_reach_the_end,
+)
 
 
 def policy_horizon(mdp: MarkovGame, policy: np.ndarray) -> float:

@@ -11,7 +11,9 @@ from marl_lessons.solvers.horizon import check_termination, policy_horizon
 from marl_lessons.solvers.solution import Solution, check_mdp, check_policy
 
 
-def solve_linear(policy: np.ndarray, transition: np.ndarray, reward: np.ndarray, discount: float) -> np.ndarray:
+def solve_linear(
+    policy: np.ndarray, transition: np.ndarray, reward: np.ndarray, discount: float
+) -> np.ndarray:
     """``v[S]`` from (I - γ T^π) V = R^π (Sutton & Barto 2018, Sec. 4.1; Albrecht et al. 2024, Sec. 2.4)."""
     chain = np.einsum("sa,sat->st", policy, transition)
     expected_reward = (policy * reward).sum(axis=1)
@@ -19,7 +21,11 @@ def solve_linear(policy: np.ndarray, transition: np.ndarray, reward: np.ndarray,
 
 
 def policy_evaluation(
-    mdp: MarkovGame, policy: np.ndarray, method: str = "linear", tolerance: float = 1e-8, max_sweeps: int = 100_000
+    mdp: MarkovGame,
+    policy: np.ndarray,
+    method: str = "linear",
+    tolerance: float = 1e-8,
+    max_sweeps: int = 100_000,
 ) -> Solution:
     """The value of ``policy[S, A]``, by ``method`` "linear" (exact up to rounding) or "iterative" (sweeps).
 
@@ -35,12 +41,16 @@ def policy_evaluation(
     if method == "linear":
         alive = ~mdp.terminal
         v = np.zeros(mdp.n_states)
-        v[alive] = solve_linear(policy[alive], transition[alive][:, :, alive], reward[alive], mdp.discount)
+        v[alive] = solve_linear(
+            policy[alive], transition[alive][:, :, alive], reward[alive], mdp.discount
+        )
         history, bound = np.stack([np.zeros_like(v), v]), 0.0
     elif method == "iterative":
         tolerance = as_number("tolerance", tolerance, 0.0, open_low=True)
         sweep = lambda v: expectation_backup(v, policy, transition, reward, mdp.discount)  # noqa: E731
-        history, bound = sweep_until(sweep, mdp.n_states, policy_horizon(mdp, policy), tolerance, max_sweeps)
+        history, bound = sweep_until(
+            sweep, mdp.n_states, policy_horizon(mdp, policy), tolerance, max_sweeps
+        )
         v = history[-1]
     else:
         raise ValueError(f"method is {method!r}; allowed are 'linear' and 'iterative'")
@@ -48,7 +58,9 @@ def policy_evaluation(
     return Solution(v, q, policy, history, None, bound)
 
 
-def sweep_until(sweep, n_states: int, horizon: float, tolerance: float, max_sweeps: int) -> tuple[np.ndarray, float]:
+def sweep_until(
+    sweep, n_states: int, horizon: float, tolerance: float, max_sweeps: int
+) -> tuple[np.ndarray, float]:
     """Apply ``sweep`` to zeros until (horizon - 1) · largest change ≤ tolerance; returns the history and the bound.
 
     Where the horizon is infinite there is no such guarantee: the sweeps then stop when no value changes by more than

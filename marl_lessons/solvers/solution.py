@@ -39,7 +39,9 @@ def check_mdp(mdp: MarkovGame) -> tuple[np.ndarray, np.ndarray]:
     if not isinstance(mdp, MarkovGame):
         raise ValueError(f"mdp: expected a MarkovGame, got a {type(mdp).__name__}")
     if not mdp.is_mdp:
-        raise ValueError(f"mdp: has {mdp.n_agents} agents; fix the others' policies with induced_mdp first")
+        raise ValueError(
+            f"mdp: has {mdp.n_agents} agents; fix the others' policies with induced_mdp first"
+        )
     return mdp.joint_transition, mdp.joint_reward[0]
 
 

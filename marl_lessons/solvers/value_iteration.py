@@ -10,7 +10,9 @@ from marl_lessons.solvers.policy_evaluation import sweep_until
 from marl_lessons.solvers.solution import Solution, check_mdp
 
 
-def value_iteration(mdp: MarkovGame, tolerance: float = 1e-8, max_sweeps: int = 100_000) -> Solution:
+def value_iteration(
+    mdp: MarkovGame, tolerance: float = 1e-8, max_sweeps: int = 100_000
+) -> Solution:
     """Optimal values of ``mdp``, each within ``tolerance`` of the truth (Sutton & Barto 2018, Sec. 4.4).
 
     The optimality backup is a contraction: with discount γ it brings any two value functions closer by the factor γ. So if

@@ -24,22 +24,30 @@ class Animation:
     frame that stands for all (default: the last); ``frames_per_second``: speed. Raises ValueError naming the argument.
     """
 
-    def __init__(self, figures: Iterable[Figure], alt: str, still: int = -1, frames_per_second: int = 8):
+    def __init__(
+        self, figures: Iterable[Figure], alt: str, still: int = -1, frames_per_second: int = 8
+    ):
         """Draw all frames at once."""
         self.frames = [png(figure, colours=32) for figure in figures]
         if not self.frames:
             raise ValueError("figures is empty; at least one frame is needed")
         if not isinstance(alt, str) or not alt.strip():
-            raise ValueError(f"alt is {alt!r}; a sentence is needed that says what the animation shows")
+            raise ValueError(
+                f"alt is {alt!r}; a sentence is needed that says what the animation shows"
+            )
         if not -len(self.frames) <= still < len(self.frames):
-            raise ValueError(f"still is {still}; allowed are {-len(self.frames)} to {len(self.frames) - 1}")
+            raise ValueError(
+                f"still is {still}; allowed are {-len(self.frames)} to {len(self.frames) - 1}"
+            )
         self.alt, self.still = alt, still % len(self.frames)
         self.interval = 1000 // as_count("frames_per_second", frames_per_second)
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
         encoded = [base64.b64encode(frame).decode() for frame in self.frames]
         name = "marl-animation-" + hashlib.sha256(self.frames[self.still]).hexdigest()[:8]
-        settings = json.dumps({"id": name, "interval": self.interval, "still": self.still, "frames": encoded})
+        settings = json.dumps(
+            {"id": name, "interval": self.interval, "still": self.still, "frames": encoded}
+        )
         page = (
             f'<div id="{name}" class="marl-animation">{image_tag(self.frames[self.still], self.alt)}'
             f'<div class="marl-controls" style="display:none"><button type="button">Play</button> '

@@ -13,7 +13,9 @@ CAR_COLOURS = (BLUE, VERMILION)
 LANE = 1.0  # a cell is 1 long and the lane is 1 wide
 
 
-def draw_car(ax: Axes, x: float, y: float, heading: str = "east", colour: str = BLUE, letter: str = "A") -> None:
+def draw_car(
+    ax: Axes, x: float, y: float, heading: str = "east", colour: str = BLUE, letter: str = "A"
+) -> None:
     """A car centred at (x, y), driving "east" or "north", with ``letter`` on its roof."""
     east = heading == "east"
     length, width = (0.72, 0.44) if east else (0.44, 0.72)
@@ -25,7 +27,17 @@ def draw_car(ax: Axes, x: float, y: float, heading: str = "east", colour: str = 
     glass = (x + 0.16, y - 0.16, 0.1, 0.32) if east else (x - 0.16, y + 0.16, 0.32, 0.1)
     ax.add_patch(Rectangle(glass[:2], *glass[2:], facecolor="#dbeaf5", edgecolor="none", zorder=6))
     dx, dy = (-0.08, 0) if east else (0, -0.08)
-    ax.text(x + dx, y + dy, letter, color="white", ha="center", va="center", fontsize=9, weight="bold", zorder=7)
+    ax.text(
+        x + dx,
+        y + dy,
+        letter,
+        color="white",
+        ha="center",
+        va="center",
+        fontsize=9,
+        weight="bold",
+        zorder=7,
+    )
 
 
 def draw_light(ax: Axes, phase: str, x: float, y: float) -> None:
@@ -34,11 +46,20 @@ def draw_light(ax: Axes, phase: str, x: float, y: float) -> None:
                                 facecolor="#333333", edgecolor="none", zorder=4))  # fmt: skip
     for k, name in enumerate(("green", "yellow", "red")):
         lit = name == phase
-        ax.add_patch(Circle((x - 0.38 + 0.38 * k, y), 0.15, facecolor=LIGHT_COLOURS[name] if lit else "#5a5a5a", zorder=5))
+        ax.add_patch(
+            Circle(
+                (x - 0.38 + 0.38 * k, y),
+                0.15,
+                facecolor=LIGHT_COLOURS[name] if lit else "#5a5a5a",
+                zorder=5,
+            )
+        )
     ax.text(x + 0.75, y, phase, va="center", ha="left", fontsize=9, zorder=5)
 
 
-def draw_approach(ax: Axes, distance: int, cells: float, phase: str, title: str = "", status: str = "") -> None:
+def draw_approach(
+    ax: Axes, distance: int, cells: float, phase: str, title: str = "", status: str = ""
+) -> None:
     """One car ``cells`` cells before a light in ``phase``, on a road of ``distance`` cells; 0 is the crossing itself.
 
     Negative ``cells`` are beyond the crossing. ``status`` is written under the road.
@@ -56,7 +77,14 @@ def draw_approach(ax: Axes, distance: int, cells: float, phase: str, title: str 
     _caption(ax, title, status)
 
 
-def draw_meeting(ax: Axes, distance: int, cells: tuple[float, float], crashed: bool, title: str = "", status: str = "") -> None:
+def draw_meeting(
+    ax: Axes,
+    distance: int,
+    cells: tuple[float, float],
+    crashed: bool,
+    title: str = "",
+    status: str = "",
+) -> None:
     """Two cars before the same crossing: A from the west, B from the south, ``cells`` = cells to go of each.
 
     0 is the crossing itself, negative numbers are beyond it. A crash is drawn as a star. ``status`` is written below.
@@ -71,13 +99,22 @@ def draw_meeting(ax: Axes, distance: int, cells: tuple[float, float], crashed: b
     draw_car(ax, -cells[0], 0.0, "east", CAR_COLOURS[0], "A")
     draw_car(ax, 0.0, -cells[1], "north", CAR_COLOURS[1], "B")
     if crashed:
-        ax.plot(0, 0, marker=(9, 1, 0), markersize=34, color="#F0C000", markeredgecolor=BLACK, zorder=8)
+        ax.plot(
+            0, 0, marker=(9, 1, 0), markersize=34, color="#F0C000", markeredgecolor=BLACK, zorder=8
+        )
         ax.text(0, 0, "crash", ha="center", va="center", fontsize=7.5, weight="bold", zorder=9)
     _caption(ax, title, status)
 
 
 def _ground(ax: Axes, left: float, right: float, bottom: float, top: float) -> None:
-    ax.set(xlim=(left, right), ylim=(bottom, top), xticks=[], yticks=[], aspect="equal", facecolor=VERGE)
+    ax.set(
+        xlim=(left, right),
+        ylim=(bottom, top),
+        xticks=[],
+        yticks=[],
+        aspect="equal",
+        facecolor=VERGE,
+    )
     ax.grid(False)
     for spine in ax.spines.values():
         spine.set_visible(False)

@@ -11,7 +11,13 @@ from marl_lessons.viz.style import BLUE
 
 
 def draw_seeds(
-    ax: Axes, x: np.ndarray, values: np.ndarray, label: str, colour: str = BLUE, linestyle="-", share: float = 0.8
+    ax: Axes,
+    x: np.ndarray,
+    values: np.ndarray,
+    label: str,
+    colour: str = BLUE,
+    linestyle="-",
+    share: float = 0.8,
 ) -> None:
     """``values[K, E]`` over ``x[K]``: thin lines for the E seeds, a band for the central ``share`` of them, the median."""
     summary = band(values, share)
@@ -21,7 +27,9 @@ def draw_seeds(
     ax.plot(x, summary.median, color=colour, linestyle=linestyle, label=label, zorder=4)
 
 
-def draw_counts(ax: Axes, labels: list[str], counts: list[int], total: int, title: str, xlabel: str) -> None:
+def draw_counts(
+    ax: Axes, labels: list[str], counts: list[int], total: int, title: str, xlabel: str
+) -> None:
     """Horizontal bars "k of ``total`` seeds", each with its number written at its end."""
     positions = np.arange(len(labels))
     ax.barh(positions, counts, color=BLUE, height=0.55)

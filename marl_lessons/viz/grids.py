@@ -19,11 +19,15 @@ def best_actions(q: np.ndarray) -> np.ndarray:
     return q >= q.max(axis=-1, keepdims=True) - 1e-6
 
 
-def draw_textbook(random_value: np.ndarray, best_value: np.ndarray, best_q: np.ndarray, corner_value: np.ndarray) -> Figure:
+def draw_textbook(
+    random_value: np.ndarray, best_value: np.ndarray, best_q: np.ndarray, corner_value: np.ndarray
+) -> Figure:
     """Sutton & Barto's Examples 3.5 (random policy), 3.8 (optimal, with all best actions) and 4.1, side by side."""
     figure, axes = new_figure(1, 3, size=(7.4, 3.0), wspace=0.3, left=0.06)
     draw_grid(axes[0], random_value, "Example 3.5: random")
-    draw_grid(axes[1], best_value, "Example 3.8: best", policy=best_actions(best_q).reshape(5, 5, 4))
+    draw_grid(
+        axes[1], best_value, "Example 3.8: best", policy=best_actions(best_q).reshape(5, 5, 4)
+    )
     corners = np.zeros((4, 4), dtype=bool)
     corners[[0, 3], [0, 3]] = True
     draw_grid(axes[2], corner_value, "Example 4.1: random", digits=0, blank=corners)
@@ -70,7 +74,14 @@ def draw_cliff(paths: dict[str, list[tuple[int, int]]]) -> Figure:
     for k, ((name, cells), colour) in enumerate(zip(paths.items(), (BLUE, VERMILION))):
         shift = 0.12 * (k - (len(paths) - 1) / 2)
         rows, columns = np.array(cells).T
-        ax.plot(columns + shift, rows + shift, color=colour, linestyle="-" if k == 0 else "--", marker="os"[k], label=name)
+        ax.plot(
+            columns + shift,
+            rows + shift,
+            color=colour,
+            linestyle="-" if k == 0 else "--",
+            marker="os"[k],
+            label=name,
+        )
     mark_cell(ax, 3, 0, "S")
     mark_cell(ax, 3, 11, "G")
     ax.text(5.5, 3, "the cliff", ha="center", va="center", color="white")

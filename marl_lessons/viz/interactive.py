@@ -20,13 +20,17 @@ def slider(label: str, options, value=None) -> widgets.SelectionSlider:
     """A labelled slider over ``options`` (values, or (text, value) pairs), at ``value`` (default: the first)."""
     pairs = [option if isinstance(option, tuple) else (f"{option:g}", option) for option in options]
     start = pairs[0][1] if value is None else value
-    return _labelled(widgets.SelectionSlider, label, options=pairs, value=start, continuous_update=False)
+    return _labelled(
+        widgets.SelectionSlider, label, options=pairs, value=start, continuous_update=False
+    )
 
 
 def choice(label: str, options, value=None) -> widgets.Dropdown:
     """A labelled drop-down list over ``options`` (values, or (text, value) pairs), at ``value`` (default: the first)."""
     pairs = [option if isinstance(option, tuple) else (str(option), option) for option in options]
-    return _labelled(widgets.Dropdown, label, options=pairs, value=pairs[0][1] if value is None else value)
+    return _labelled(
+        widgets.Dropdown, label, options=pairs, value=pairs[0][1] if value is None else value
+    )
 
 
 def _labelled(kind, label: str, **traits):
@@ -49,7 +53,9 @@ class Interactive:
         if not 1 <= len(controls) <= MAX_CONTROLS:
             raise ValueError(f"controls: {len(controls)} given; allowed are 1 to {MAX_CONTROLS}")
         if not isinstance(alt, str) or not alt.strip():
-            raise ValueError(f"alt is {alt!r}; a sentence is needed that says what the figure shows")
+            raise ValueError(
+                f"alt is {alt!r}; a sentence is needed that says what the figure shows"
+            )
         self.draw, self.alt, self.controls = draw, alt, controls
         self.still = png(draw(**self.values), colours=160)
         self.image = widgets.HTML(image_tag(self.still, alt))
@@ -65,12 +71,16 @@ class Interactive:
     def _update(self, change=None) -> None:
         try:
             self.image.value = image_tag(png(self.draw(**self.values)), self.alt)
-        except Exception as error:  # an exception in a widget's callback would vanish without a trace
+        except (
+            Exception
+        ) as error:  # an exception in a widget's callback would vanish without a trace
             message = html.escape(f"{type(error).__name__}: {error}")
             self.image.value = f'<p role="alert">This setting could not be drawn. {message}</p>'
 
     def _ipython_display_(self) -> None:
-        if "google.colab" in sys.modules:  # Colab may prefer the picture in a bundle of both: show the widget alone
+        if (
+            "google.colab" in sys.modules
+        ):  # Colab may prefer the picture in a bundle of both: show the widget alone
             display(self.box)
             return
         view = {"version_major": 2, "version_minor": 0, "model_id": self.box.model_id}

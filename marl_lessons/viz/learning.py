@@ -7,7 +7,15 @@ import functools
 import numpy as np
 from matplotlib.figure import Figure
 
-from marl_lessons.algorithms import Constant, History, PerEpisode, PerStep, PerVisit, TabularConfig, q_learning
+from marl_lessons.algorithms import (
+    Constant,
+    History,
+    PerEpisode,
+    PerStep,
+    PerVisit,
+    TabularConfig,
+    q_learning,
+)
 from marl_lessons.envs.crossroads import crossroads
 from marl_lessons.envs.markov_game import MarkovGame
 from marl_lessons.evaluation import distance_to_optimum, greedy_return, running_mean
@@ -18,6 +26,7 @@ from marl_lessons.viz.style import BLUE, GREEN, GREY, ORANGE, PINK, VERMILION, n
 
 ERROR_LABEL = "largest |Q - Q*|, share of range"
 LIVE_STEPS, LIVE_SEEDS = 2000, 30
+GOOD_ENOUGH = 0.1  # how far below the optimum a driver's worth may be to be called good
 LINE_STYLES = ((BLUE, "-"), (VERMILION, "--"), (GREEN, "-."), (PINK, ":"), (ORANGE, (0, (5, 1))))
 
 STEP_SIZES = {
@@ -34,26 +43,40 @@ STEP_SIZES = {
 DECAYS = ("stays constant", "x 0.99 every drive", "x 0.99 every second")
 
 
-def draw_errors(steps: np.ndarray, errors: dict[str, np.ndarray], title: str, goal: float | None = None) -> Figure:
+def draw_errors(
+    steps: np.ndarray, errors: dict[str, np.ndarray], title: str, goal: float | None = None
+) -> Figure:
     """Distance to Q* by steps, ``errors[name][K+1, E]``: seeds, band and median per name; ``goal`` draws a line."""
     figure, (ax,) = new_figure(size=(7.4, 3.4))
     for (name, values), (colour, linestyle) in zip(errors.items(), LINE_STYLES):
         draw_seeds(ax, steps, values, name, colour, linestyle)
     if goal is not None:
         ax.axhline(goal, color="#444444", linewidth=1, linestyle="-")
-        ax.text(steps[-1], goal, f" {goal:.0%} of the range", ha="right", va="bottom", color="#444444")
-    ax.set(xlabel="environment steps (seconds driven)", ylabel=ERROR_LABEL, title=title, xlim=(0, steps[-1]), ylim=(0, None))
+        ax.text(
+            steps[-1], goal, f" {goal:.0%} of the range", ha="right", va="bottom", color="#444444"
+        )
+    ax.set(
+        xlabel="environment steps (seconds driven)",
+        ylabel=ERROR_LABEL,
+        title=title,
+        xlim=(0, steps[-1]),
+        ylim=(0, None),
+    )
     ax.legend(loc="upper right")
     return figure
 
 
-def draw_step_sizes(steps: np.ndarray, constant: dict[str, np.ndarray], per_visit: dict[str, np.ndarray]) -> Figure:
+def draw_step_sizes(
+    steps: np.ndarray, constant: dict[str, np.ndarray], per_visit: dict[str, np.ndarray]
+) -> Figure:
     """Medians of the distance to Q*, log scale: constant step sizes on the left, n^-power on the right."""
     figure, axes = new_figure(1, 2, size=(7.4, 3.4), wspace=0.12)
-    titles = ("Constant: fast, then a floor", "n^-power: too slow a decay, right, too fast")
+    titles = ("Constant: fast, then a floor", "n^-power: slow, right, too fast")
     for ax, curves, title in zip(axes, (constant, per_visit), titles):
         for (name, values), (colour, linestyle) in zip(curves.items(), LINE_STYLES):
-            ax.semilogy(steps, np.median(values, axis=1), color=colour, linestyle=linestyle, label=name)
+            ax.semilogy(
+                steps, np.median(values, axis=1), color=colour, linestyle=linestyle, label=name
+            )
         ax.set(xlabel="environment steps", title=title, ylim=(0.04, 1), xlim=(0, steps[-1]))
         ax.set_yticks([0.05, 0.1, 0.2, 0.5, 1], labels=["0.05", "0.1", "0.2", "0.5", "1"])
         ax.minorticks_off()
@@ -71,24 +94,35 @@ def live_problem() -> tuple[MarkovGame, Solution]:
 
 
 def draw_live(step_size: str = "0.1", epsilon: float = 0.3, decay: str = DECAYS[0]) -> Figure:
-    """Widget: learns afresh with 30 seeds and draws their distance to Q*; counts seeds with an optimal greedy policy.
+    """Widget: learns afresh with 30 seeds and draws their distance to Q*; counts the good drivers.
 
     ``step_size``: a key of STEP_SIZES; ``epsilon``: exploration at the start; ``decay``: one of DECAYS.
     """
     mdp, exact = live_problem()
     schedules = (Constant(epsilon), PerEpisode(epsilon, 0.99), PerStep(epsilon, 0.99))
     schedule = schedules[DECAYS.index(decay)]
-    config = TabularConfig(n_steps=LIVE_STEPS, step_size=STEP_SIZES[step_size], epsilon=schedule, n_records=40)
+    config = TabularConfig(
+        n_steps=LIVE_STEPS, step_size=STEP_SIZES[step_size], epsilon=schedule, n_records=40
+    )
     history = q_learning(mdp, config, seeds=LIVE_SEEDS)
     figure, (ax,) = new_figure(size=(7.4, 3.2))
     draw_seeds(ax, history.steps, distance_to_optimum(history, mdp, exact.q), "30 seeds, median")
-    good = int((greedy_return(history.q[-1], mdp) > mdp.initial @ exact.v - 1e-6).sum())
-    ax.set(xlabel="environment steps (seconds driven)", ylabel=ERROR_LABEL, xlim=(0, LIVE_STEPS), ylim=(0, 1.1))
-    ax.set_title(f"After {LIVE_STEPS:,} steps {good} of {LIVE_SEEDS} seeds drive optimally")
+    good = int((greedy_return(history.q[-1], mdp) > mdp.initial @ exact.v - GOOD_ENOUGH).sum())
+    ax.set(
+        xlabel="environment steps (seconds driven)",
+        ylabel=ERROR_LABEL,
+        xlim=(0, LIVE_STEPS),
+        ylim=(0, 1.1),
+    )
+    ax.set_title(
+        f"After {LIVE_STEPS:,} steps {good} of {LIVE_SEEDS} greedy drivers are within {GOOD_ENOUGH} of the best"
+    )
     return figure
 
 
-def draw_one_seed(history: History, mdp: MarkovGame, exact: Solution, seed: int = 0, record: int = 1) -> Figure:
+def draw_one_seed(
+    history: History, mdp: MarkovGame, exact: Solution, seed: int = 0, record: int = 1
+) -> Figure:
     """Widget: what one seed would do after ``record`` of the recorded moments, beside its distance to Q* so far."""
     figure, (left, right) = new_figure(1, 2, size=(7.4, 3.1), wspace=0.3)
     q, visits = history.q[record, seed], history.visits[record, seed]
@@ -97,14 +131,33 @@ def draw_one_seed(history: History, mdp: MarkovGame, exact: Solution, seed: int 
     distance = (mdp.n_states - 2) // 6
     counts = visits.sum(axis=1)[:-2].reshape(2, 3, distance)[0][:, ::-1]
     for (row, column), count in np.ndenumerate(counts):
-        left.text(column, row + 0.32, f"{count:,} visits", ha="center", va="center", fontsize=6.5, color="#333333")
+        left.text(
+            column,
+            row + 0.32,
+            f"{count:,} visits",
+            ha="center",
+            va="center",
+            fontsize=6.5,
+            color="#333333",
+        )
     errors = distance_to_optimum(history, mdp, exact.q)
-    right.semilogy(history.steps, np.median(errors, axis=1), color=GREY, linestyle="--", label="median of all seeds")
+    right.semilogy(
+        history.steps,
+        np.median(errors, axis=1),
+        color=GREY,
+        linestyle="--",
+        label="median of all seeds",
+    )
     right.semilogy(history.steps, errors[:, seed], color=BLUE, linestyle="-", label=f"seed {seed}")
-    right.plot(history.steps[record], errors[record, seed], "o", color=VERMILION, markersize=8, label="now")
+    right.plot(
+        history.steps[record], errors[record, seed], "o", color=VERMILION, markersize=8, label="now"
+    )
     right.set(xlabel="environment steps", ylabel=ERROR_LABEL, ylim=(0.01, 1.2))
     right.set_yticks([0.01, 0.05, 0.2, 1], labels=["0.01", "0.05", "0.2", "1"])
-    right.set_xticks(np.linspace(0, history.steps[-1], 3), labels=[f"{x:,.0f}" for x in np.linspace(0, history.steps[-1], 3)])
+    right.set_xticks(
+        np.linspace(0, history.steps[-1], 3),
+        labels=[f"{x:,.0f}" for x in np.linspace(0, history.steps[-1], 3)],
+    )
     right.minorticks_off()
     right.legend(loc="upper right")
     right.set_title(f"Distance to Q*: {errors[record, seed]:.2f}")
@@ -117,27 +170,51 @@ def draw_online_returns(returns: dict[str, np.ndarray], window: int = 20) -> Fig
     for (name, values), (colour, linestyle) in zip(returns.items(), LINE_STYLES):
         smooth = running_mean(values, window)
         draw_seeds(ax, np.arange(window, len(values) + 1), smooth, name, colour, linestyle)
-    ax.set(xlabel="episode", ylabel=f"return, mean of {window} episodes", ylim=(-120, 0), xlim=(window, None))
+    ax.set(
+        xlabel="episode",
+        ylabel=f"return, mean of {window} episodes",
+        ylim=(-120, 0),
+        xlim=(window, None),
+    )
     ax.set_title("While they learn and explore: SARSA falls less often")
     ax.legend(loc="lower right")
     return figure
 
 
-def draw_exploration(histories: dict[str, History], returns: dict[str, np.ndarray], optimum: float) -> Figure:
+def draw_exploration(
+    histories: dict[str, History], returns: dict[str, np.ndarray], optimum: float
+) -> Figure:
     """Left: exploration rate by step (median seed). Right: exact value of the greedy policy, ``returns[name][K+1, E]``."""
     figure, (left, right) = new_figure(1, 2, size=(7.4, 3.2), wspace=0.3)
     for (name, history), (colour, linestyle) in zip(histories.items(), LINE_STYLES):
-        left.plot(history.steps, np.median(history.epsilon, axis=1), color=colour, linestyle=linestyle, label=name)
+        left.plot(
+            history.steps,
+            np.median(history.epsilon, axis=1),
+            color=colour,
+            linestyle=linestyle,
+            label=name,
+        )
         draw_seeds(right, history.steps, returns[name], name, colour, linestyle)
     right.axhline(optimum, color="#444444", linewidth=1, linestyle="-")
-    right.text(histories[name].steps[-1], optimum, "optimal", ha="right", va="bottom", color="#444444")
-    left.set(xlabel="environment steps", ylabel="exploration rate ε", title="When exploration ends", ylim=(0, 1.02))
-    right.set(xlabel="environment steps", ylabel="worth of the greedy policy", title="What was learned")
+    right.text(
+        histories[name].steps[-1], optimum, "optimal", ha="right", va="bottom", color="#444444"
+    )
+    left.set(
+        xlabel="environment steps",
+        ylabel="exploration rate ε",
+        title="When exploration ends",
+        ylim=(0, 1.02),
+    )
+    right.set(
+        xlabel="environment steps", ylabel="worth of the greedy policy", title="What was learned"
+    )
     left.legend(loc="upper right")
     return figure
 
 
-def draw_time_limit(steps: np.ndarray, estimates: dict[str, np.ndarray], truth: float, wrong: float) -> Figure:
+def draw_time_limit(
+    steps: np.ndarray, estimates: dict[str, np.ndarray], truth: float, wrong: float
+) -> Figure:
     """Estimated value of a state that pays 1 for ever, ``estimates[name][K+1, E]``, with the true value and the wrong one."""
     figure, (ax,) = new_figure(size=(7.4, 2.9))
     for (name, values), (colour, linestyle) in zip(estimates.items(), LINE_STYLES):
@@ -145,7 +222,12 @@ def draw_time_limit(steps: np.ndarray, estimates: dict[str, np.ndarray], truth: 
     for level, text in ((truth, "true value"), (wrong, "what the mistake teaches")):
         ax.axhline(level, color="#444444", linewidth=0.9, linestyle="-")
         ax.text(steps[-1], level, f"{text} {level:.2f}", ha="right", va="bottom", color="#444444")
-    ax.set(xlabel="environment steps", ylabel="estimated value", ylim=(0, truth * 1.15), xlim=(0, steps[-1]))
+    ax.set(
+        xlabel="environment steps",
+        ylabel="estimated value",
+        ylim=(0, truth * 1.15),
+        xlim=(0, steps[-1]),
+    )
     ax.set_title("A time limit is not the end of the world")
     ax.legend(loc="lower right")
     return figure

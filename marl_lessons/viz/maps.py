@@ -11,7 +11,6 @@ from matplotlib.colors import ListedColormap
 from marl_lessons.envs.crossroads import PHASES
 from marl_lessons.envs.gridworlds import MOVES
 
-
 EITHER, BRAKE, GO = 0, 1, 2
 DECISIONS = ("either", "brake", "go")
 DECISION_COLOURS = ("#e3e3e3", "#f4b183", "#9fcbe8")
@@ -30,7 +29,9 @@ def decisions(q: np.ndarray, speed: int = 0) -> np.ndarray:
     return np.where(np.abs(advantage) < TIE, EITHER, np.where(advantage > 0, GO, BRAKE))
 
 
-def draw_decisions(ax: Axes, q: np.ndarray, title: str, speed: int = 0, highlight: tuple[int, int] | None = None) -> None:
+def draw_decisions(
+    ax: Axes, q: np.ndarray, title: str, speed: int = 0, highlight: tuple[int, int] | None = None
+) -> None:
     """What to do at each (phase, cells to go), named in words; ``highlight`` = (phase, cells) gets a frame."""
     table = decisions(q, speed)[:, ::-1]
     _table(ax, table, ListedColormap(DECISION_COLOURS), -0.5, 2.5, title)
@@ -39,11 +40,22 @@ def draw_decisions(ax: Axes, q: np.ndarray, title: str, speed: int = 0, highligh
     if highlight is not None:
         phase, cells = highlight
         x, y = table.shape[1] - cells - 0.47, phase - 0.47
-        ax.plot([x, x + 0.94, x + 0.94, x, x], [y, y, y + 0.94, y + 0.94, y], color="black", linewidth=2, linestyle="-")
+        ax.plot(
+            [x, x + 0.94, x + 0.94, x, x],
+            [y, y, y + 0.94, y + 0.94, y],
+            color="black",
+            linewidth=2,
+            linestyle="-",
+        )
 
 
 def draw_approach_values(
-    ax: Axes, v: np.ndarray, title: str, limits: tuple[float, float], speed: int = 0, q: np.ndarray | None = None
+    ax: Axes,
+    v: np.ndarray,
+    title: str,
+    limits: tuple[float, float],
+    speed: int = 0,
+    q: np.ndarray | None = None,
 ) -> None:
     """Values at each (phase, cells to go), printed and coloured between ``limits``; with ``q``, the decision below."""
     table = approach_table(v, speed)[:, ::-1]
@@ -57,7 +69,12 @@ def draw_approach_values(
 def _table(ax: Axes, table: np.ndarray, colours, low: float, high: float, title: str) -> None:
     ax.imshow(table, cmap=colours, vmin=low, vmax=high, aspect="auto")
     distance = table.shape[1]
-    ax.set(xticks=range(distance), xticklabels=range(distance, 0, -1), yticks=range(3), yticklabels=PHASES)
+    ax.set(
+        xticks=range(distance),
+        xticklabels=range(distance, 0, -1),
+        yticks=range(3),
+        yticklabels=PHASES,
+    )
     ax.set(xlabel="cells to the crossing (it is on the right)", title=title)
     ax.grid(False)
     ax.tick_params(length=0)
@@ -109,7 +126,9 @@ def _arrows(ax: Axes, values, policy, moves, limits, blank) -> None:
             )  # fmt: skip
 
 
-def _number(ax: Axes, x: float, y: float, value: float, limits: tuple[float, float], text: str) -> None:
+def _number(
+    ax: Axes, x: float, y: float, value: float, limits: tuple[float, float], text: str
+) -> None:
     ax.text(x, y, text, ha="center", va="center", fontsize=8.5, color=_ink(value, limits))
 
 
@@ -120,4 +139,6 @@ def _ink(value: float, limits: tuple[float, float]) -> str:
 
 def mark_cell(ax: Axes, row: int, column: int, letter: str) -> None:
     """Write ``letter`` into a blank cell of a grid (S for start, G for goal)."""
-    ax.text(column, row, letter, ha="center", va="center", fontsize=10, weight="bold", color="black")
+    ax.text(
+        column, row, letter, ha="center", va="center", fontsize=10, weight="bold", color="black"
+    )

@@ -8,9 +8,22 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from marl_lessons.envs.crossroads import crossroads
-from marl_lessons.solvers import Solution, action_values, greedy_policy, policy_iteration, value_iteration
+from marl_lessons.solvers import (
+    Solution,
+    action_values,
+    greedy_policy,
+    policy_iteration,
+    value_iteration,
+)
 from marl_lessons.viz.crossing import draw_approach
-from marl_lessons.viz.maps import BRAKE, GO, approach_table, decisions, draw_approach_values, draw_decisions
+from marl_lessons.viz.maps import (
+    BRAKE,
+    GO,
+    approach_table,
+    decisions,
+    draw_approach_values,
+    draw_decisions,
+)
 from marl_lessons.viz.style import BLUE, GREEN, GREY, LIGHT_COLOURS, VERMILION, new_figure
 
 VALUE_LIMITS = (-18.0, 9.0)
@@ -29,7 +42,13 @@ def draw_two_lights(short: float = 3.0, long: float = 20.0, cells: int = 3) -> F
     figure, axes = new_figure(2, 2, size=(7.4, 4.9), hspace=0.42, wspace=0.22)
     axes[0].set_position([0.1, 0.6, 0.87, 0.33])
     axes[1].remove()
-    draw_approach(axes[0], 5, cells, "yellow", f"{cells} cells to go, and the light turns yellow: brake or go?")
+    draw_approach(
+        axes[0],
+        5,
+        cells,
+        "yellow",
+        f"{cells} cells to go, and the light turns yellow: brake or go?",
+    )
     for ax, red in zip(axes[2:], (short, long)):
         title = f"Best decisions if red lasts {red:g} s"
         draw_decisions(ax, solve_crossroads(red=red).q, title, highlight=(YELLOW, cells))
@@ -50,7 +69,9 @@ def draw_first_sweeps(history: np.ndarray, sweeps: tuple[int, ...] = (0, 1, 2, 3
     """Values ``history[K+1, S]`` of a moving car after each of ``sweeps``, as small maps in two rows."""
     figure, axes = new_figure(2, 3, size=(7.4, 4.0), hspace=0.38, wspace=0.1)
     for k, (ax, sweep) in enumerate(zip(axes, sweeps)):
-        title = "before any sweep" if sweep == 0 else f"after {sweep} sweep{'s' if sweep > 1 else ''}"
+        title = (
+            "before any sweep" if sweep == 0 else f"after {sweep} sweep{'s' if sweep > 1 else ''}"
+        )
         draw_approach_values(ax, history[min(sweep, len(history) - 1)], title, VALUE_LIMITS)
         ax.set_xlabel("cells to go" if k >= 3 else "")
         if k % 3:
@@ -68,11 +89,30 @@ def draw_sweep(discount: float = 0.95, sweep: int = 3) -> Figure:
     draw_approach_values(left, v, f"Moving car, after {sweep} sweeps", VALUE_LIMITS, q=q)
     errors = np.abs(history - exact.v).max(axis=1)
     sweeps = np.arange(len(errors))
-    right.semilogy(sweeps, errors[0] * discount**sweeps, color=GREY, linestyle="--", label="guaranteed: γ per sweep")
+    right.semilogy(
+        sweeps,
+        errors[0] * discount**sweeps,
+        color=GREY,
+        linestyle="--",
+        label="guaranteed: γ per sweep",
+    )
     right.semilogy(sweeps, np.maximum(errors, 1e-6), color=BLUE, linestyle="-", label="measured")
     now = min(sweep, len(history) - 1)
-    right.plot([now], [max(errors[now], 1e-6)], "o", color=VERMILION, markersize=8, label=f"now: {errors[now]:.2g}")
-    right.set(xlabel="sweep", ylabel="largest error of a value", ylim=(1e-3, 40), xlim=(0, 60), title=f"γ = {discount:g}")
+    right.plot(
+        [now],
+        [max(errors[now], 1e-6)],
+        "o",
+        color=VERMILION,
+        markersize=8,
+        label=f"now: {errors[now]:.2g}",
+    )
+    right.set(
+        xlabel="sweep",
+        ylabel="largest error of a value",
+        ylim=(1e-3, 40),
+        xlim=(0, 60),
+        title=f"γ = {discount:g}",
+    )
     right.minorticks_off()
     right.legend(loc="lower left")
     return figure
@@ -84,7 +124,15 @@ def draw_contraction(curves: dict[str, tuple[np.ndarray, float]]) -> Figure:
     for (name, (errors, discount)), (colour, linestyle, marker) in zip(curves.items(), LINE_STYLES):
         sweeps = np.arange(len(errors))
         ax.semilogy(sweeps, errors[0] * discount**sweeps, color=GREY, linewidth=0.9, linestyle="-")
-        ax.semilogy(sweeps, errors, color=colour, linestyle=linestyle, marker=marker, markevery=20, label=name)
+        ax.semilogy(
+            sweeps,
+            errors,
+            color=colour,
+            linestyle=linestyle,
+            marker=marker,
+            markevery=20,
+            label=name,
+        )
     ax.set(xlabel="sweep", ylabel="largest error of a value", ylim=(1e-3, 400), xlim=(0, 200))
     ax.set_title("A theorem one can see: no curve ever rises above its grey line")
     ax.minorticks_off()
@@ -96,7 +144,9 @@ def first_optimal_sweep(history: np.ndarray, mdp, exact: Solution) -> int:
     """The first sweep from which on the greedy policy of every row of ``history[K+1, S]`` is optimal."""
     suboptimal = []
     for v in history:
-        chosen = greedy_policy(action_values(v, mdp.joint_transition, mdp.joint_reward[0], mdp.discount))
+        chosen = greedy_policy(
+            action_values(v, mdp.joint_transition, mdp.joint_reward[0], mdp.discount)
+        )
         suboptimal.append(bool(((chosen * exact.q).sum(axis=1) < exact.v - 1e-9).any()))
     return len(suboptimal) - suboptimal[::-1].index(True) if True in suboptimal else 0
 
@@ -104,8 +154,12 @@ def first_optimal_sweep(history: np.ndarray, mdp, exact: Solution) -> int:
 def draw_policy_first(errors: np.ndarray, optimal_from: int) -> Figure:
     """Errors ``[K+1]`` of value iteration, with the sweep from which on the greedy policy is already optimal."""
     figure, (ax,) = new_figure(size=(7.4, 3.0))
-    ax.semilogy(errors, color=BLUE, linestyle="-", marker="o", markevery=5, label="largest error of a value")
-    ax.axvspan(optimal_from, len(errors) - 1, color=GREEN, alpha=0.15, label="greedy policy is optimal")
+    ax.semilogy(
+        errors, color=BLUE, linestyle="-", marker="o", markevery=5, label="largest error of a value"
+    )
+    ax.axvspan(
+        optimal_from, len(errors) - 1, color=GREEN, alpha=0.15, label="greedy policy is optimal"
+    )
     ax.set(xlabel="sweep", ylabel="largest error", xlim=(0, len(errors) - 1))
     ax.set_title(f"The policy is right from sweep {optimal_from} on; the values take much longer")
     ax.legend(loc="upper right")
@@ -116,27 +170,57 @@ def draw_flips(reds: np.ndarray, advantages: dict[int, np.ndarray]) -> Figure:
     """Advantage of going over braking at yellow, ``advantages[cells][len(reds)]``, by the mean length of red."""
     figure, (ax,) = new_figure(size=(7.4, 3.3))
     for (cells, advantage), (colour, linestyle, marker) in zip(advantages.items(), LINE_STYLES):
-        ax.plot(reds, advantage, color=colour, linestyle=linestyle, marker=marker, markevery=4, label=f"{cells} cells to go")
+        ax.plot(
+            reds,
+            advantage,
+            color=colour,
+            linestyle=linestyle,
+            marker=marker,
+            markevery=4,
+            label=f"{cells} cells to go",
+        )
     ax.axhline(0, color="#444444", linewidth=1, linestyle="-")
-    ax.set(xlabel="mean length of red (seconds)", ylabel="Q(go) - Q(brake)\nabove 0 go, below 0 brake", xlim=(reds[0], reds[-1]))
+    ax.set(
+        xlabel="mean length of red (seconds)",
+        ylabel="Q(go) - Q(brake)\nabove 0 go, below 0 brake",
+        xlim=(reds[0], reds[-1]),
+    )
     ax.set_title("The longer the red, the bolder the optimal driver at yellow")
     ax.legend(loc="lower right")
     return figure
 
 
-def draw_timing(red: float = 6.0, yellow: float = 2.0, green: float = 6.0, grip: float = 0.6) -> Figure:
+def draw_timing(
+    red: float = 6.0, yellow: float = 2.0, green: float = 6.0, grip: float = 0.6
+) -> Figure:
     """Widget: optimal decisions of a moving car for a light with these mean lengths, and how clear each decision is."""
     q = solve_crossroads(red=red, yellow=yellow, green=green, grip=grip).q
     figure, (left, right) = new_figure(1, 2, size=(7.4, 3.0), wspace=0.3)
     draw_decisions(left, q, "What the moving car should do")
     advantage = approach_table(q[:, 1] - q[:, 0])[:, ::-1]
     distance = advantage.shape[1]
-    shades, hatches = [LIGHT_COLOURS[phase] for phase in ("green", "yellow", "red")], ("", "//", "xx")
+    shades, hatches = (
+        [LIGHT_COLOURS[phase] for phase in ("green", "yellow", "red")],
+        ("", "//", "xx"),
+    )
     for phase, (colour, hatch) in enumerate(zip(shades, hatches)):
         x = np.arange(distance - 1) + 0.27 * (phase - 1)
-        right.bar(x, advantage[phase, :-1], 0.25, color=colour, hatch=hatch, edgecolor="white", linewidth=0.4)
+        right.bar(
+            x,
+            advantage[phase, :-1],
+            0.25,
+            color=colour,
+            hatch=hatch,
+            edgecolor="white",
+            linewidth=0.4,
+        )
     right.axhline(0, color="#444444", linewidth=1, linestyle="-")
-    right.set(xticks=range(distance - 1), xticklabels=range(distance, 1, -1), yscale="symlog", ylim=(-20, 20))
+    right.set(
+        xticks=range(distance - 1),
+        xticklabels=range(distance, 1, -1),
+        yscale="symlog",
+        ylim=(-20, 20),
+    )
     right.set(xlabel="cells to go", ylabel="Q(go) - Q(brake)", title="Above 0 go, below 0 brake")
     right.set_yticks([-10, -1, 0, 1, 10], labels=["-10", "-1", "0", "1", "10"])
     return figure
@@ -153,6 +237,10 @@ def draw_runaway(histories: dict[str, np.ndarray]) -> Figure:
     figure, (ax,) = new_figure(size=(7.4, 2.9))
     for (name, values), (colour, linestyle, marker) in zip(histories.items(), LINE_STYLES):
         ax.plot(values, color=colour, linestyle=linestyle, marker=marker, markevery=20, label=name)
-    ax.set(xlabel="sweep", ylabel="value of the start", title="γ = 1: one policy's value settles, the other's has no limit")
+    ax.set(
+        xlabel="sweep",
+        ylabel="value of the start",
+        title="γ = 1: one policy's value settles, the other's has no limit",
+    )
     ax.legend(loc="lower left")
     return figure

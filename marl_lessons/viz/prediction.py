@@ -26,7 +26,9 @@ class Question:
     def __post_init__(self):
         """Check the numbers of options and reasons; raises ValueError."""
         if not 2 <= len(self.options) <= 4 or len(self.options) != len(self.reasons):
-            raise ValueError(f"options: 2 to 4 with one reason each are needed, got {len(self.options)}, {len(self.reasons)}")
+            raise ValueError(
+                f"options: 2 to 4 with one reason each are needed, got {len(self.options)}, {len(self.reasons)}"
+            )
         if not 0 <= self.answer < len(self.options):
             raise ValueError(f"answer is {self.answer}; allowed are 0 to {len(self.options) - 1}")
 
@@ -34,8 +36,12 @@ class Question:
         """What to say to a reader who chose option ``chosen``, as HTML."""
         if chosen == self.answer:
             return f"<b>Yes.</b> {html.escape(self.reasons[chosen])}"
-        right = f"{html.escape(self.options[self.answer])}: {html.escape(self.reasons[self.answer])}"
-        return f"<b>Not quite.</b> {html.escape(self.reasons[chosen])}<br>The answer is <b>{right}</b>"
+        right = (
+            f"{html.escape(self.options[self.answer])}: {html.escape(self.reasons[self.answer])}"
+        )
+        return (
+            f"<b>Not quite.</b> {html.escape(self.reasons[chosen])}<br>The answer is <b>{right}</b>"
+        )
 
     def as_text(self) -> str:
         """The question with its options as plain text."""
@@ -67,7 +73,7 @@ def load_questions(lesson: str) -> dict[str, Question]:
     }
 
 
-class predict:  # noqa: N801  (reads as a verb in a lesson: predict("01.news"))
+class predict:
     """Show the question ``lesson.name``, for instance ``predict("01.news")``.
 
     Answering is optional: "Run All" goes on, and no later cell depends on it. The texts live in ``viz/questions/``, so
@@ -79,7 +85,9 @@ class predict:  # noqa: N801  (reads as a verb in a lesson: predict("01.news"))
         lesson, _, name = question.partition(".")
         questions = load_questions(lesson)
         if name not in questions:
-            raise ValueError(f"question is {question!r}; lesson {lesson} has {', '.join(questions)}")
+            raise ValueError(
+                f"question is {question!r}; lesson {lesson} has {', '.join(questions)}"
+            )
         self.question = questions[name]
         self.choices = widgets.RadioButtons(
             options=[(option, k) for k, option in enumerate(self.question.options)],
@@ -93,7 +101,9 @@ class predict:  # noqa: N801  (reads as a verb in a lesson: predict("01.news"))
         self.box = widgets.VBox([heading, self.choices, self.feedback])
 
     def _answered(self, change) -> None:
-        self.feedback.value = f'<div role="status">{self.question.verdict(self.choices.value)}</div>'
+        self.feedback.value = (
+            f'<div role="status">{self.question.verdict(self.choices.value)}</div>'
+        )
 
     def _ipython_display_(self) -> None:
         if "google.colab" in sys.modules:

@@ -12,7 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-STYLE = matplotlib.rc_params_from_file(Path(__file__).with_name("lessons.mplstyle"), use_default_template=False)
+STYLE = matplotlib.rc_params_from_file(
+    Path(__file__).with_name("lessons.mplstyle"), use_default_template=False
+)
 
 BLUE, VERMILION, GREEN, PINK, ORANGE, SKY, BLACK = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000",
@@ -39,7 +41,12 @@ def new_figure(
         FigureCanvasAgg(figure)
         axes = figure.subplots(n_rows, n_columns, squeeze=False)
     width, height = size
-    margins = {"left": 0.75 / width, "right": 1 - 0.2 / width, "bottom": 0.58 / height, "top": 1 - 0.42 / height}
+    margins = {
+        "left": 0.75 / width,
+        "right": 1 - 0.2 / width,
+        "bottom": 0.58 / height,
+        "top": 1 - 0.42 / height,
+    }
     figure.subplots_adjust(**(margins | spacing))
     return figure, list(axes.flat)
 
@@ -49,15 +56,21 @@ def png(figure: Figure, colours: int | None = None) -> bytes:
     buffer = io.BytesIO()
     with matplotlib.rc_context(STYLE):
         if colours is None:
-            figure.savefig(buffer, format="png", metadata={"Software": None}, pil_kwargs={"compress_level": 1})
+            figure.savefig(
+                buffer, format="png", metadata={"Software": None}, pil_kwargs={"compress_level": 1}
+            )
         else:
             from PIL import Image
 
             canvas = FigureCanvasAgg(figure)
             figure.set_dpi(matplotlib.rcParams["savefig.dpi"])
             canvas.draw()
-            image = Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba()).convert("RGB")
-            image.quantize(colours, dither=Image.Dither.NONE).save(buffer, format="png", optimize=True)
+            image = Image.frombuffer(
+                "RGBA", canvas.get_width_height(), canvas.buffer_rgba()
+            ).convert("RGB")
+            image.quantize(colours, dither=Image.Dither.NONE).save(
+                buffer, format="png", optimize=True
+            )
     return buffer.getvalue()
 
 
@@ -73,9 +86,15 @@ class Picture:
     def __init__(self, figure: Figure, alt: str):
         """``alt`` says in a sentence what the figure shows; raises ValueError if it is empty."""
         if not isinstance(alt, str) or not alt.strip():
-            raise ValueError(f"alt is {alt!r}; a sentence is needed that says what the figure shows")
+            raise ValueError(
+                f"alt is {alt!r}; a sentence is needed that says what the figure shows"
+            )
         self.data, self.alt = png(figure, colours=160), alt
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
         encoded = base64.b64encode(self.data).decode()
-        return {"text/html": image_tag(self.data, self.alt), "image/png": encoded, "text/plain": self.alt}
+        return {
+            "text/html": image_tag(self.data, self.alt),
+            "image/png": encoded,
+            "text/plain": self.alt,
+        }

@@ -1,8 +1,8 @@
-"""One seed of tabular Q-learning or SARSA in plain Python, written from the definitions, without any array axis.
+"""One seed of tabular Q-learning or SARSA in plain Python, from the definitions, without any array axis.
 
-It consumes the numbers of :class:`UniformStreams` in the package's order: in every row first one number per agent
-that decides whether it explores, then one per agent for the random action, then one for the outcome, then one for
-the start of an episode. An outcome is chosen by inverse transform with the likeliest next state first.
+It consumes the numbers of :class:`UniformStreams` in the package's order. Every row holds one number per agent
+that decides whether it explores, one per agent for the random action, one for the outcome and one for the start
+of an episode. An outcome is chosen by inverse transform with the likeliest next state first.
 """
 
 from __future__ import annotations
@@ -66,7 +66,9 @@ def plain_run(
         for i in agents:
             values = [q[i, s, a] for a in range(n_actions)]
             explores = u[i] < eps
-            chosen.append(int(u[game.n_agents + i] * n_actions) if explores else values.index(max(values)))
+            chosen.append(
+                int(u[game.n_agents + i] * n_actions) if explores else values.index(max(values))
+            )
         return chosen
 
     def begin(u):

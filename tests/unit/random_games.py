@@ -39,7 +39,9 @@ def random_terminating_mdp(rng, n_states=4, n_actions=3, discount=1.0, scale=1.0
     return MarkovGame(transition, reward, discount, terminal=np.arange(n_states) == n_states - 1)
 
 
-def random_game(rng, n_states=3, n_actions=(2, 3), discount=0.9, outcomes=False, terminal=True) -> MarkovGame:
+def random_game(
+    rng, n_states=3, n_actions=(2, 3), discount=0.9, outcomes=False, terminal=True
+) -> MarkovGame:
     """A game of several agents with different numbers of actions; its last state is terminal unless told
     otherwise."""
     transition = random_kernel(rng, (n_states, *n_actions), n_states)

@@ -75,7 +75,8 @@ def test_optimum_of_the_jumping_grid(solver):
     v = dict.fromkeys(np.ndindex(5, 5), 0.0)
     for _ in range(400):  # 0.9^400 < 1e-18
         v = {
-            cell: max(p + 0.9 * v[r, c] for r, c, p in (jump(*cell, m) for m in MOVES.values())) for cell in v
+            cell: max(p + 0.9 * v[r, c] for r, c, p in (jump(*cell, m) for m in MOVES.values()))
+            for cell in v
         }
     solved = solver(jumping_grid()).v
     assert np.abs(solved - np.array(list(v.values()))).max() < 1e-7

@@ -23,7 +23,22 @@ def test_float_arrays_are_fresh_copies(values):
 
 
 @pytest.mark.parametrize(
-    "value", [None, 1.0, "a", ["a"], [None], [NAN], [1, INF], [], [[1.0]], [[1], [1, 2]], {}, [1j], object()]
+    "value",
+    [
+        None,
+        1.0,
+        "a",
+        ["a"],
+        [None],
+        [NAN],
+        [1, INF],
+        [],
+        [[1.0]],
+        [[1], [1, 2]],
+        {},
+        [1j],
+        object(),
+    ],
 )
 def test_what_is_no_vector_of_numbers(value):
     refuses(as_float_array, value, (None,))
@@ -50,8 +65,17 @@ def test_the_first_bad_entry_is_named():
 
 
 def test_distributions_within_the_tolerance():
-    assert as_distributions("argument", [0.5, 0.5 + 0.9e-8], (2,)).sum() == pytest.approx(1, abs=1e-15)
-    for row in ([0.5, 0.5 + 1.1e-8], [0.5, 0.5 - 1.1e-8], [0.0, 0.0], [2.0, -1.0], [NAN, 1.0], [INF, 0.0]):
+    assert as_distributions("argument", [0.5, 0.5 + 0.9e-8], (2,)).sum() == pytest.approx(
+        1, abs=1e-15
+    )
+    for row in (
+        [0.5, 0.5 + 1.1e-8],
+        [0.5, 0.5 - 1.1e-8],
+        [0.0, 0.0],
+        [2.0, -1.0],
+        [NAN, 1.0],
+        [INF, 0.0],
+    ):
         refuses(as_distributions, row, (2,))
 
 
@@ -107,13 +131,21 @@ def test_counts():
     [
         pytest.param(lambda: as_number("argument", "0.5"), id="text is taken for a number"),
         pytest.param(lambda: as_number("argument", 10**400), id="OverflowError"),
-        pytest.param(lambda: as_float_array("argument", [10**400], (1,)), id="OverflowError in an array"),
+        pytest.param(
+            lambda: as_float_array("argument", [10**400], (1,)), id="OverflowError in an array"
+        ),
         pytest.param(lambda: as_float_array("argument", ["0.5"], (1,)), id="text in an array"),
-        pytest.param(lambda: as_float_array("argument", np.array([1j]), (1,)), id="imaginary part dropped"),
-        pytest.param(lambda: as_indices("argument", [[0], [0, 1]], (2, 1), 3), id="ragged, name missing"),
+        pytest.param(
+            lambda: as_float_array("argument", np.array([1j]), (1,)), id="imaginary part dropped"
+        ),
+        pytest.param(
+            lambda: as_indices("argument", [[0], [0, 1]], (2, 1), 3), id="ragged, name missing"
+        ),
     ],
 )
-@pytest.mark.xfail(strict=True, reason="accepted, or refused in another way than the module promises")
+@pytest.mark.xfail(
+    strict=True, reason="accepted, or refused in another way than the module promises"
+)
 def test_refused_by_name(use):
     with pytest.raises(ValueError, match="argument"):
         use()

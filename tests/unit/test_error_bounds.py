@@ -26,9 +26,9 @@ def test_value_iteration_with_a_discount(seed, discount, tolerance, scale):
     mdp = random_mdp(np.random.default_rng(seed), 3, 2, discount, scale)
     solution, exact = value_iteration(mdp, tolerance), optimum_by_enumeration(mdp)
     assert solution.error_bound <= tolerance
-    assert np.abs(solution.v - exact).max() <= solution.error_bound + 1e-12 * (1 + np.abs(exact).max()) / (
-        1 - discount
-    )
+    assert np.abs(solution.v - exact).max() <= solution.error_bound + 1e-12 * (
+        1 + np.abs(exact).max()
+    ) / (1 - discount)
 
 
 @given(seed_numbers, tolerances)
@@ -43,7 +43,10 @@ def test_value_iteration_without_a_discount(seed, tolerance):
 def test_policy_evaluation_by_sweeps(seed, tolerance, discount):
     rng = np.random.default_rng(seed)
     mdp, policy = random_terminating_mdp(rng, 4, 3, discount), random_policy(rng, 4, 3)
-    solution, exact = policy_evaluation(mdp, policy, "iterative", tolerance), value_by_solving(mdp, policy)
+    solution, exact = (
+        policy_evaluation(mdp, policy, "iterative", tolerance),
+        value_by_solving(mdp, policy),
+    )
     assert solution.error_bound <= tolerance
     assert np.abs(solution.v - exact).max() <= solution.error_bound + 1e-11
 
@@ -73,7 +76,9 @@ def test_horizon_of_a_policy_is_the_value_of_a_reward_of_one(seed, discount):
     mdp, policy = random_terminating_mdp(rng, 4, 2, discount), random_policy(rng, 4, 2)
     reward = np.ones((1, 4, 2))
     reward[:, -1] = 0.0
-    steps = value_by_solving(MarkovGame(mdp.transition, reward, discount, terminal=mdp.terminal), policy)
+    steps = value_by_solving(
+        MarkovGame(mdp.transition, reward, discount, terminal=mdp.terminal), policy
+    )
     assert policy_horizon(mdp, policy) == pytest.approx(max(steps.max(), 1.0), rel=1e-9)
     longest = optimum_by_enumeration(
         MarkovGame(mdp.transition, reward, discount, terminal=mdp.terminal)
@@ -100,7 +105,8 @@ def test_no_guarantee_where_some_policy_never_terminates():
 
 
 @pytest.mark.xfail(
-    strict=True, reason="largest_horizon rounds up by 1e-6 but may stop short by 1e-9 times the horizon"
+    strict=True,
+    reason="largest_horizon rounds up by 1e-6 but may stop short by 1e-9 times the horizon",
 )
 def test_the_bound_holds_for_long_horizons():
     """Two ways to leave with probabilities 1e-4 and a little less: the horizon must be that of the slower

@@ -39,7 +39,9 @@ def test_distance_is_zero_at_the_optimum_and_a_share_of_the_range_elsewhere():
     exact[:, :, -2:] = 1e6  # terminal states do not count
     distance = distance_to_optimum(with_q(exact), MDP, OPTIMAL.q)
     assert (
-        distance.shape == (6, 3) and distance[2, 1] == pytest.approx(0.3) and np.count_nonzero(distance) == 1
+        distance.shape == (6, 3)
+        and distance[2, 1] == pytest.approx(0.3)
+        and np.count_nonzero(distance) == 1
     )
 
 
@@ -60,13 +62,23 @@ def test_nothing_is_reached_through_the_end():
     """A start, an end, and a state that only the end's own row could lead to."""
     transition = np.zeros((3, 1, 3))
     transition[[0, 1, 2], 0, [1, 1, 1]] = 1.0
-    game = MarkovGame(transition, np.zeros((1, 3, 1)), 0.9, [1, 0, 0], np.array([False, True, False]))
+    game = MarkovGame(
+        transition, np.zeros((1, 3, 1)), 0.9, [1, 0, 0], np.array([False, True, False])
+    )
     assert reachable_states(game).tolist() == [True, False, False]
     assert reachable_states(two_cars()).sum() == 8
 
 
 def test_wrong_optimal_values():
-    for wrong in (None, "q", OPTIMAL.q[:-1], OPTIMAL.q.T, OPTIMAL.q * NAN, OPTIMAL.v, np.zeros((32, 2))):
+    for wrong in (
+        None,
+        "q",
+        OPTIMAL.q[:-1],
+        OPTIMAL.q.T,
+        OPTIMAL.q * NAN,
+        OPTIMAL.v,
+        np.zeros((32, 2)),
+    ):
         with pytest.raises(ValueError, match="optimal_q"):
             distance_to_optimum(HISTORY, MDP, wrong)
 
@@ -90,7 +102,9 @@ def test_greedy_return_at_the_optimum():
     with pytest.raises(ValueError, match="discount"):
         greedy_return(
             np.zeros((2, 1)),
-            MarkovGame([[[0, 1.0]], [[0, 1.0]]], np.zeros((1, 2, 1)), 1, terminal=np.array([False, True])),
+            MarkovGame(
+                [[[0, 1.0]], [[0, 1.0]]], np.zeros((1, 2, 1)), 1, terminal=np.array([False, True])
+            ),
         )
 
 
@@ -101,7 +115,11 @@ def test_band_by_hand():
     whole = band(values, 1.0)
     assert whole.low.tolist() == [0, 1] and whole.high.tolist() == [4, 1]
     default = band(np.arange(11.0)[None])
-    assert (default.low[0], default.median[0], default.high[0]) == (pytest.approx(1), 5, pytest.approx(9))
+    assert (default.low[0], default.median[0], default.high[0]) == (
+        pytest.approx(1),
+        5,
+        pytest.approx(9),
+    )
 
 
 def test_band_wrong():
@@ -154,16 +172,24 @@ TWO = two_cars()
         pytest.param("returns", lambda: first_episodes([], 1), id="returns: empty, name missing"),
         pytest.param("returns", lambda: first_episodes(3, 1), id="returns: TypeError"),
         pytest.param(
-            "history", lambda: distance_to_optimum(None, MDP, OPTIMAL.q), id="history: AttributeError"
+            "history",
+            lambda: distance_to_optimum(None, MDP, OPTIMAL.q),
+            id="history: AttributeError",
         ),
         pytest.param(
-            "mdp", lambda: distance_to_optimum(HISTORY, TWO, OPTIMAL.q), id="mdp: another size, IndexError"
+            "mdp",
+            lambda: distance_to_optimum(HISTORY, TWO, OPTIMAL.q),
+            id="mdp: another size, IndexError",
         ),
         pytest.param("q", lambda: greedy_return(np.zeros((7, 2)), MDP), id="q: IndexError"),
         pytest.param(
-            "q", lambda: greedy_return(np.zeros(32), MDP), id="q: a vector is taken for one action everywhere"
+            "q",
+            lambda: greedy_return(np.zeros(32), MDP),
+            id="q: a vector is taken for one action everywhere",
         ),
-        pytest.param("q", lambda: greedy_return(np.full((32, 2), NAN), MDP), id="q: nan wins the argmax"),
+        pytest.param(
+            "q", lambda: greedy_return(np.full((32, 2), NAN), MDP), id="q: nan wins the argmax"
+        ),
         pytest.param("q", lambda: greedy_return(np.zeros((32, 5)), MDP), id="q: too many actions"),
         pytest.param(
             "agents",
@@ -173,7 +199,8 @@ TWO = two_cars()
     ],
 )
 @pytest.mark.xfail(
-    strict=True, reason="accepted, or another exception, or a ValueError without the argument's name"
+    strict=True,
+    reason="accepted, or another exception, or a ValueError without the argument's name",
 )
 def test_refused_by_name(name, use):
     with pytest.raises(ValueError, match=rf"\b{name}\b"):

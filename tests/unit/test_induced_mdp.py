@@ -30,7 +30,9 @@ def by_hand(game, agent: int, policies):
             kernel[s, actions[agent]] += weight * game.transition[at]
             reward[s, actions[agent]] += weight * game.reward[(agent, *at)]
             if game.outcome_reward is not None:
-                paid[s, actions[agent]] += weight * game.transition[at] * game.outcome_reward[(agent, *at)]
+                paid[s, actions[agent]] += (
+                    weight * game.transition[at] * game.outcome_reward[(agent, *at)]
+                )
     return kernel, reward, paid
 
 
@@ -47,7 +49,9 @@ def test_against_sums_over_joint_actions(seed, n_actions, outcomes):
             mdp.reward[0], reward, atol=1e-12
         )
         assert mdp.is_mdp and mdp.n_actions == (n_actions[agent],)
-        assert np.array_equal(mdp.terminal, game.terminal) and np.array_equal(mdp.initial, game.initial)
+        assert np.array_equal(mdp.terminal, game.terminal) and np.array_equal(
+            mdp.initial, game.initial
+        )
         assert mdp.discount == game.discount and mdp.action_names == (game.action_names[agent],)
         assert (mdp.outcome_reward is None) == (not outcomes)
         if outcomes:
@@ -62,7 +66,9 @@ def test_its_policy_is_worth_what_the_joint_policy_is(seed, n_actions):
     joint = game.joint_policy(policies)
     chain = np.einsum("sa,sat->st", joint, game.joint_transition)
     for agent in range(len(n_actions)):
-        expected = np.linalg.solve(np.eye(3) - 0.9 * chain, (joint * game.joint_reward[agent]).sum(axis=1))
+        expected = np.linalg.solve(
+            np.eye(3) - 0.9 * chain, (joint * game.joint_reward[agent]).sum(axis=1)
+        )
         mdp = game.induced_mdp(agent, policies)
         assert np.allclose(policy_evaluation(mdp, policies[agent]).v, expected, atol=1e-10)
         assert np.allclose(value_by_solving(mdp, policies[agent]), expected, atol=1e-10)
@@ -91,7 +97,9 @@ def test_drift_is_bounded_by_the_change_of_the_others_policies(seed, n_actions, 
         return 0.5 * np.abs(p - q).sum(axis=-1)
 
     neutral = np.eye(n_actions[0])[np.zeros(3, dtype=int)]
-    joint = total_variation(game.joint_policy([neutral, *old[1:]]), game.joint_policy([neutral, *new[1:]]))
+    joint = total_variation(
+        game.joint_policy([neutral, *old[1:]]), game.joint_policy([neutral, *new[1:]])
+    )
     single = sum(total_variation(p, q) for p, q in zip(old[1:], new[1:], strict=True))
     kernel_drift = total_variation(before.transition, after.transition).max()
     assert kernel_drift <= joint.max() + 1e-12 and (joint <= single + 1e-12).all()

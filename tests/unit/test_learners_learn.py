@@ -15,7 +15,10 @@ FOR_EVER, UNTIL_THE_LIMIT = 1 / (1 - DISCOUNT), (1 - DISCOUNT**LIMIT) / (1 - DIS
 def ring() -> MarkovGame:
     """25 states in a circle, each step pays 1: within an episode of 25 steps the state tells the time."""
     return MarkovGame(
-        np.roll(np.eye(LIMIT), 1, axis=1)[:, None], np.ones((1, LIMIT, 1)), DISCOUNT, np.eye(LIMIT)[0]
+        np.roll(np.eye(LIMIT), 1, axis=1)[:, None],
+        np.ones((1, LIMIT, 1)),
+        DISCOUNT,
+        np.eye(LIMIT)[0],
     )
 
 
@@ -41,12 +44,18 @@ def test_a_time_limit_is_no_end_of_the_world(learner, bootstrap, value):
 def test_a_time_limit_in_a_single_state():
     """Where the state does not tell the time, one update in 25 lacks its future: Q = 1 + γ (24/25) Q on
     average."""
-    right = q_learning(loop(), TabularConfig(5_000, 0.1, 0.0, LIMIT, True, n_records=1), 1).q[-1, 0, 0, 0]
-    wrong = q_learning(loop(), TabularConfig(20_000, PerVisit(0.7), 0.0, LIMIT, False, n_records=1), 1).q[
+    right = q_learning(loop(), TabularConfig(5_000, 0.1, 0.0, LIMIT, True, n_records=1), 1).q[
         -1, 0, 0, 0
     ]
-    assert right == pytest.approx(20, abs=1e-6) and wrong == pytest.approx(1 / (1 - 0.95 * 24 / 25), abs=0.2)
-    whole = q_learning(loop(), TabularConfig(51, 1.0, 0.0, LIMIT, False, n_records=51), 1).q[:, 0, 0, 0]
+    wrong = q_learning(
+        loop(), TabularConfig(20_000, PerVisit(0.7), 0.0, LIMIT, False, n_records=1), 1
+    ).q[-1, 0, 0, 0]
+    assert right == pytest.approx(20, abs=1e-6) and wrong == pytest.approx(
+        1 / (1 - 0.95 * 24 / 25), abs=0.2
+    )
+    whole = q_learning(loop(), TabularConfig(51, 1.0, 0.0, LIMIT, False, n_records=51), 1).q[
+        :, 0, 0, 0
+    ]
     by_hand = [0.0]
     for step in range(51):
         by_hand.append(1.0 if step % LIMIT == LIMIT - 1 else 1 + DISCOUNT * by_hand[-1])

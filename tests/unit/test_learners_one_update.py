@@ -24,7 +24,11 @@ def test_targets_by_hand():
     reward, next_q = np.array([1.0, 1.0, -2.0]), np.array([[3.0, 5.0], [3.0, 5.0], [0.5, -1.0]])
     ended = np.array([False, True, False])
     assert q_learning_target(reward, next_q, ended, 0.5).tolist() == [3.5, 1.0, -1.75]
-    assert sarsa_target(reward, next_q, np.array([0, 1, 1]), ended, 0.5).tolist() == [2.5, 1.0, -2.5]
+    assert sarsa_target(reward, next_q, np.array([0, 1, 1]), ended, 0.5).tolist() == [
+        2.5,
+        1.0,
+        -2.5,
+    ]
 
 
 def test_update_moves_by_a_fraction_and_returns_the_errors():
@@ -35,10 +39,20 @@ def test_update_moves_by_a_fraction_and_returns_the_errors():
 
 def test_epsilon_greedy_by_hand():
     q = np.array([[0.0, 2.0, 2.0], [5.0, 1.0, 1.0], [0.0, 0.0, 1.0]])
-    assert epsilon_greedy(q, 0.0, np.zeros((2, 3))).tolist() == [1, 0, 2]  # the lowest index wins a tie
+    assert epsilon_greedy(q, 0.0, np.zeros((2, 3))).tolist() == [
+        1,
+        0,
+        2,
+    ]  # the lowest index wins a tie
     assert epsilon_greedy(q, 1.0, np.array([[LAST] * 3, [0.0, 0.4, LAST]])).tolist() == [0, 1, 2]
-    assert epsilon_greedy(q, 0.5, np.array([[0.5, 0.49, 0.5], [0.99, 0.99, 0.0]])).tolist() == [1, 2, 2]
-    assert epsilon_greedy(q, np.array([0.0, 1.0, 1.0]), np.array([[0.3] * 3, [0.99] * 3])).tolist() == [
+    assert epsilon_greedy(q, 0.5, np.array([[0.5, 0.49, 0.5], [0.99, 0.99, 0.0]])).tolist() == [
+        1,
+        2,
+        2,
+    ]
+    assert epsilon_greedy(
+        q, np.array([0.0, 1.0, 1.0]), np.array([[0.3] * 3, [0.99] * 3])
+    ).tolist() == [
         1,
         2,
         2,
@@ -56,9 +70,9 @@ def test_frequency_of_random_actions(seed, epsilon):
     uniform = np.random.default_rng(seed).random((2, 4_000))
     actions = epsilon_greedy(np.broadcast_to([0.0, 1.0, 0.5], (4_000, 3)), epsilon, uniform)
     frequency = np.bincount(actions, minlength=3) / 4_000
-    assert np.abs(frequency - [epsilon / 3, 1 - 2 * epsilon / 3, epsilon / 3]).max() < 5 * 0.5 / np.sqrt(
-        4_000
-    )
+    assert np.abs(
+        frequency - [epsilon / 3, 1 - 2 * epsilon / 3, epsilon / 3]
+    ).max() < 5 * 0.5 / np.sqrt(4_000)
 
 
 def line(last_is_terminal: bool) -> MarkovGame:
@@ -66,7 +80,9 @@ def line(last_is_terminal: bool) -> MarkovGame:
     transition = np.zeros((3, 1, 3))
     transition[[0, 1, 2], 0, [1, 2, 2]] = 1.0
     reward = [[[1.0], [10.0], [0.0 if last_is_terminal else 100.0]]]
-    return MarkovGame(transition, reward, 0.5, [1, 0, 0], np.array([False, False, last_is_terminal]))
+    return MarkovGame(
+        transition, reward, 0.5, [1, 0, 0], np.array([False, False, last_is_terminal])
+    )
 
 
 @pytest.mark.parametrize("learner", [q_learning, sarsa])

@@ -16,10 +16,16 @@ from marl_lessons.envs import MarkovGame, crossroads, two_cars
 LOOP = MarkovGame(np.ones((1, 2, 1)), [[[1.0, 1.0]]], 0.9)
 
 
-@pytest.mark.parametrize("n_steps, n_records", [(1, 1), (10, 10), (10, 4), (100, 1), (2_000, 50), (999, 7)])
+@pytest.mark.parametrize(
+    "n_steps, n_records", [(1, 1), (10, 10), (10, 4), (100, 1), (2_000, 50), (999, 7)]
+)
 def test_moments(n_steps, n_records):
     history = q_learning(crossroads(distance=2), TabularConfig(n_steps, n_records=n_records), 2)
-    assert history.steps[0] == 0 and history.steps[-1] == n_steps and len(history.steps) == n_records + 1
+    assert (
+        history.steps[0] == 0
+        and history.steps[-1] == n_steps
+        and len(history.steps) == n_records + 1
+    )
     assert np.abs(history.steps - np.arange(n_records + 1) * n_steps / n_records).max() <= 1
     if n_steps % n_records == 0:
         assert (np.diff(history.steps) == n_steps // n_records).all()
@@ -47,7 +53,9 @@ def test_lengths_returns_and_episodes_agree(learner):
     history = learner(game, TabularConfig(1_000, epsilon=0.3, time_limit=20, n_records=20), 4)
     for e in range(4):
         ends = np.cumsum(history.lengths[e])
-        assert ends[-1] <= 1_000 and history.lengths[e].max() <= 20 and history.lengths[e].min() >= 1
+        assert (
+            ends[-1] <= 1_000 and history.lengths[e].max() <= 20 and history.lengths[e].min() >= 1
+        )
         assert history.episodes[:, e].tolist() == [(ends <= step).sum() for step in history.steps]
         assert len(history.returns[e]) == len(ends) and 1_000 - ends[-1] < 20
     assert history.returns[0].shape[1:] == ((2,) if learner is independent_q_learning else ())
@@ -92,7 +100,9 @@ def test_returns_are_undiscounted_and_initial_values_recorded():
 def two_steps() -> MarkovGame:
     transition = np.zeros((3, 1, 3))
     transition[[0, 1, 2], 0, [1, 2, 2]] = 1.0
-    return MarkovGame(transition, [[[5.0], [7.0], [0.0]]], 0.1, [1, 0, 0], np.array([False, False, True]))
+    return MarkovGame(
+        transition, [[[5.0], [7.0], [0.0]]], 0.1, [1, 0, 0], np.array([False, False, True])
+    )
 
 
 def test_records_are_not_views_of_the_running_tables():
@@ -113,5 +123,9 @@ def test_the_games_arrays_are_left_alone():
     reason="learners step from a terminal start: an episode of length 1 (Worlds refuses)",
 )
 def test_an_episode_that_begins_at_the_end_makes_no_update():
-    game = MarkovGame(np.eye(2)[:, None], np.zeros((1, 2, 1)), 0.9, [0.5, 0.5], np.array([False, True]))
-    assert (q_learning(game, TabularConfig(50, time_limit=3, n_records=1), 3).visits[-1, :, 1] == 0).all()
+    game = MarkovGame(
+        np.eye(2)[:, None], np.zeros((1, 2, 1)), 0.9, [0.5, 0.5], np.array([False, True])
+    )
+    assert (
+        q_learning(game, TabularConfig(50, time_limit=3, n_records=1), 3).visits[-1, :, 1] == 0
+    ).all()

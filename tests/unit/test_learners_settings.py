@@ -146,13 +146,19 @@ def test_wrong_environments(env):
         pytest.param("mdp", lambda: q_learning("mdp"), id="mdp: AttributeError"),
         pytest.param("game", lambda: independent_q_learning(None), id="game: AttributeError"),
         pytest.param(
-            "config", lambda: q_learning(crossroads(), {"n_steps": 5}, 1), id="config: AttributeError"
+            "config",
+            lambda: q_learning(crossroads(), {"n_steps": 5}, 1),
+            id="config: AttributeError",
         ),
         pytest.param(
-            "config", lambda: q_learning(crossroads(), {}, 1), id="config: anything false is the default"
+            "config",
+            lambda: q_learning(crossroads(), {}, 1),
+            id="config: anything false is the default",
         ),
         pytest.param(
-            "bootstrap", lambda: TabularConfig(bootstrap_on_truncation="no"), id="bootstrap: text is true"
+            "bootstrap",
+            lambda: TabularConfig(bootstrap_on_truncation="no"),
+            id="bootstrap: text is true",
         ),
         pytest.param(
             "tolerance",
@@ -160,14 +166,19 @@ def test_wrong_environments(env):
             id="tolerance: unused, unchecked",
         ),
         pytest.param("env", lambda: from_gymnasium(Table(P={0: 5}), 0.9), id="env: TypeError"),
-        pytest.param("env", lambda: from_gymnasium(Table(P={0: {0: [(1.0, 0)]}}), 0.9), id="env: short rows"),
         pytest.param(
-            "env", lambda: from_gymnasium(Table(P={"a": {}, 0: {}}), 0.9), id="env: keys of two types"
+            "env", lambda: from_gymnasium(Table(P={0: {0: [(1.0, 0)]}}), 0.9), id="env: short rows"
+        ),
+        pytest.param(
+            "env",
+            lambda: from_gymnasium(Table(P={"a": {}, 0: {}}), 0.9),
+            id="env: keys of two types",
         ),
     ],
 )
 @pytest.mark.xfail(
-    strict=True, reason="accepted, or another exception, or a ValueError without the argument's name"
+    strict=True,
+    reason="accepted, or another exception, or a ValueError without the argument's name",
 )
 def test_refused_by_name(name, use):
     with pytest.raises(ValueError, match=name):

@@ -21,8 +21,14 @@ N_STEPS = 2_000
 STEP_SIZES = {
     "constant": (0.2, lambda step, episode, visits: 0.2),
     "visits": (PerVisit(0.7), lambda step, episode, visits: visits**-0.7),
-    "episodes": (PerEpisode(0.5, 0.99, 0.01), lambda step, episode, visits: max(0.01, 0.5 * 0.99**episode)),
-    "steps": (PerStep(0.5, 0.999, 0.05), lambda step, episode, visits: max(0.05, 0.5 * 0.999**step)),
+    "episodes": (
+        PerEpisode(0.5, 0.99, 0.01),
+        lambda step, episode, visits: max(0.01, 0.5 * 0.99**episode),
+    ),
+    "steps": (
+        PerStep(0.5, 0.999, 0.05),
+        lambda step, episode, visits: max(0.05, 0.5 * 0.999**step),
+    ),
 }
 EPSILONS = {
     "constant": (0.3, lambda step, episode: 0.3),
@@ -56,7 +62,9 @@ def compare(history, column: int, run, one_agent: bool):
     for k in range(len(history.steps)):
         for (i, s, a), value in run.q[k].items():
             at = (k, column, s, a) if one_agent else (k, column, i, s, a)
-            assert abs(history.q[at] - value) <= 1e-12 * (1 + abs(value)), f"record {k}, entry {(i, s, a)}"
+            assert abs(history.q[at] - value) <= 1e-12 * (1 + abs(value)), (
+                f"record {k}, entry {(i, s, a)}"
+            )
             assert history.visits[at] == run.visits[k][i, s, a]
     assert history.episodes[:, column].tolist() == run.episodes
     returns = np.array(run.returns).reshape(len(run.returns), -1)
@@ -68,7 +76,13 @@ def compare(history, column: int, run, one_agent: bool):
 @pytest.mark.parametrize("game, step_size, epsilon, limit, bootstrap, initial", CASES)
 def test_one_agent(learner, game, step_size, epsilon, limit, bootstrap, initial):
     config = TabularConfig(
-        N_STEPS, STEP_SIZES[step_size][0], EPSILONS[epsilon][0], limit, bootstrap, initial, n_records=7
+        N_STEPS,
+        STEP_SIZES[step_size][0],
+        EPSILONS[epsilon][0],
+        limit,
+        bootstrap,
+        initial,
+        n_records=7,
     )
     seeds = (11, 4)
     history = learner(GAMES[game], config, seeds)
@@ -124,7 +138,12 @@ def test_a_seeds_run_does_not_depend_on_the_others(learner, limit):
 
     def of(seed, seeds):
         history, e = learner(game, config, seeds), list(seeds).index(seed)
-        arrays = [history.q[:, e], history.visits[:, e], history.episodes[:, e], history.epsilon[:, e]]
+        arrays = [
+            history.q[:, e],
+            history.visits[:, e],
+            history.episodes[:, e],
+            history.epsilon[:, e],
+        ]
         return [*arrays, history.returns[e], history.lengths[e]]
 
     alone = of(6, [6])
@@ -135,12 +154,19 @@ def test_a_seeds_run_does_not_depend_on_the_others(learner, limit):
 
 def test_one_independent_learner_is_q_learning():
     config = TabularConfig(2_000, PerVisit(0.7), 0.2, 11, n_records=5)
-    alone, independent = q_learning(crossroads(), config, 4), independent_q_learning(crossroads(), config, 4)
+    alone, independent = (
+        q_learning(crossroads(), config, 4),
+        independent_q_learning(crossroads(), config, 4),
+    )
     assert np.array_equal(alone.q, independent.q[:, :, 0]) and np.array_equal(
         alone.visits, independent.visits[:, :, 0]
     )
-    assert all(np.array_equal(a, b[:, 0]) for a, b in zip(alone.returns, independent.returns, strict=True))
-    assert all(np.array_equal(a, b) for a, b in zip(alone.lengths, independent.lengths, strict=True))
+    assert all(
+        np.array_equal(a, b[:, 0]) for a, b in zip(alone.returns, independent.returns, strict=True)
+    )
+    assert all(
+        np.array_equal(a, b) for a, b in zip(alone.lengths, independent.lengths, strict=True)
+    )
 
 
 def test_starts_and_outcomes_of_probability_zero_never_happen(monkeypatch):
@@ -162,6 +188,8 @@ def test_starts_and_outcomes_of_probability_zero_never_happen(monkeypatch):
 
         monkeypatch.setattr(tabular, "UniformStreams", Constant)
         for learner in (q_learning, sarsa):
-            visits = learner(game, TabularConfig(200, epsilon=1.0, time_limit=3, n_records=1), 2).visits[-1]
+            visits = learner(
+                game, TabularConfig(200, epsilon=1.0, time_limit=3, n_records=1), 2
+            ).visits[-1]
             assert visits[:, [0, 5]].sum() == 0 and (visits.sum(axis=(1, 2)) == 200).all()
             assert visits[:, :, 0 if extreme else 1].sum() == 0

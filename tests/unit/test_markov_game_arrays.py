@@ -54,7 +54,10 @@ def test_policies_given_are_not_changed():
 def test_defaults():
     game = random_game(np.random.default_rng(0), 4, (2, 3))
     assert game.initial == pytest.approx([1 / 3, 1 / 3, 1 / 3, 0])
-    assert game.state_names == ("0", "1", "2", "3") and game.action_names == (("0", "1"), ("0", "1", "2"))
+    assert game.state_names == ("0", "1", "2", "3") and game.action_names == (
+        ("0", "1"),
+        ("0", "1", "2"),
+    )
     assert (game.n_agents, game.n_states, game.n_actions) == (2, 4, (2, 3))
     assert not game.is_mdp and not game.is_matrix_game and game.joint_outcome_reward is None
     matrix = MarkovGame(np.ones((1, 2, 2, 1)), np.zeros((2, 1, 2, 2)), 0)
@@ -94,5 +97,7 @@ def test_joint_views_number_the_actions_in_c_order(seed, n_actions, outcomes):
 def test_expected_reward_is_the_mean_over_outcomes(seed):
     game = random_game(np.random.default_rng(seed), 3, (2, 3), outcomes=True)
     for i, s, a, b in np.ndindex(2, 3, 2, 3):
-        mean = sum(game.transition[s, a, b, t] * game.outcome_reward[i, s, a, b, t] for t in range(3))
+        mean = sum(
+            game.transition[s, a, b, t] * game.outcome_reward[i, s, a, b, t] for t in range(3)
+        )
         assert game.reward[i, s, a, b] == pytest.approx(mean, abs=1e-12)

@@ -61,7 +61,10 @@ REFUSED = [
     ("discount", {"discount": [0.9, 0.9]}),
     ("discount", {"discount": 0.9j}),
     ("discount", {"discount": 1.0}),
-    ("discount", {"discount": 1.0, "transition": changed(ABSORBING, (0, 0), [1.0, 0.0]), "terminal": ENDS}),
+    (
+        "discount",
+        {"discount": 1.0, "transition": changed(ABSORBING, (0, 0), [1.0, 0.0]), "terminal": ENDS},
+    ),
     ("initial", {"initial": [0.5]}),
     ("initial", {"initial": [0.5, 0.6]}),
     ("initial", {"initial": [1.5, -0.5]}),
@@ -75,7 +78,10 @@ REFUSED = [
     ("terminal", {"terminal": True}),
     ("terminal", {"terminal": "last"}),
     ("terminal", {"terminal": ENDS}),  # not absorbing
-    ("terminal", {"terminal": ENDS, "transition": ABSORBING, "reward": changed(ZERO, (0, 1, 1), 1e-12)}),
+    (
+        "terminal",
+        {"terminal": ENDS, "transition": ABSORBING, "reward": changed(ZERO, (0, 1, 1), 1e-12)},
+    ),
     (
         "terminal",
         {
@@ -122,7 +128,11 @@ SLIPS = [
     ("state_names", {"state_names": 2}, "TypeError"),
     ("action_names", {"action_names": 1}, "TypeError"),
     ("action_names", {"action_names": (2,)}, "TypeError"),
-    ("reward", {"reward": "x", "outcome_reward": np.zeros((1, 2, 2, 2))}, "np.allclose raises first"),
+    (
+        "reward",
+        {"reward": "x", "outcome_reward": np.zeros((1, 2, 2, 2))},
+        "np.allclose raises first",
+    ),
     (
         "reward",
         {"reward": np.zeros((3, 7)), "outcome_reward": np.zeros((1, 2, 2, 2))},
@@ -165,7 +175,10 @@ junk = st.recursive(
 )
 
 
-@given(st.sampled_from(["transition", "reward", "discount", "initial", "terminal", "outcome_reward"]), junk)
+@given(
+    st.sampled_from(["transition", "reward", "discount", "initial", "terminal", "outcome_reward"]),
+    junk,
+)
 def test_junk_is_refused_by_name_or_is_valid(argument, value):
     settings_given = {argument: value} | ({"reward": None} if argument == "outcome_reward" else {})
     try:
@@ -187,7 +200,9 @@ def test_one_wrong_probability_anywhere_is_found(seed, amount, upwards):
     rng = np.random.default_rng(seed)
     game = random_game(rng, 3, (2, 3))
     index = tuple(int(rng.integers(k)) for k in game.transition.shape)
-    wrong = changed(game.transition, index, game.transition[index] + (amount if upwards else -amount))
+    wrong = changed(
+        game.transition, index, game.transition[index] + (amount if upwards else -amount)
+    )
     with pytest.raises(ValueError, match="transition") as caught:
         MarkovGame(wrong, game.reward, 0.9)
     assert ", ".join(map(str, index[:-1])) in str(caught.value)

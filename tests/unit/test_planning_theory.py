@@ -53,7 +53,8 @@ def test_both_backups_contract_by_the_discount(seed, size, discount):
         <= discount * apart + 1e-12
     )
     assert (
-        np.abs(optimality_backup(u, *model) - optimality_backup(v, *model)).max() <= discount * apart + 1e-12
+        np.abs(optimality_backup(u, *model) - optimality_backup(v, *model)).max()
+        <= discount * apart + 1e-12
     )
 
 
@@ -63,7 +64,10 @@ def test_backups_are_monotone_and_shift_by_the_discounted_constant(seed, size, d
     mdp, policy = random_mdp(rng, *size, discount), random_policy(rng, *size)
     model = (mdp.joint_transition, mdp.joint_reward[0], discount)
     v, more = rng.normal(size=size[0]), rng.uniform(size=size[0])
-    for backup in (lambda x: optimality_backup(x, *model), lambda x: expectation_backup(x, policy, *model)):
+    for backup in (
+        lambda x: optimality_backup(x, *model),
+        lambda x: expectation_backup(x, policy, *model),
+    ):
         assert (backup(v + more) >= backup(v) - 1e-12).all()
         assert backup(v + 3) == pytest.approx(backup(v) + discount * 3, abs=1e-12)
 
@@ -84,7 +88,9 @@ def test_policy_evaluation_linear_iterative_and_by_hand(seed, size, discount, en
     assert np.abs(linear.v - exact).max() < 1e-9
     assert np.abs(swept.v - exact).max() <= swept.error_bound + 1e-10 and swept.error_bound <= 1e-7
     assert np.abs((policy * linear.q).sum(axis=1) - linear.v).max() < 1e-9
-    assert np.allclose(linear.policy, policy, atol=1e-15) and np.array_equal(swept.history[-1], swept.v)
+    assert np.allclose(linear.policy, policy, atol=1e-15) and np.array_equal(
+        swept.history[-1], swept.v
+    )
     assert (swept.history[0] == 0).all() and len(swept.history) == swept.sweeps + 1
 
 
@@ -110,7 +116,10 @@ def test_policy_iteration_is_optimal_and_climbs(seed, size, discount, ends):
         mdp = random_mdp(rng, *size, discount)
     exact = optimum_by_enumeration(mdp)
     solution = policy_iteration(mdp, random_policy(rng, *size))
-    assert np.abs(solution.v - exact).max() < 1e-8 and np.abs(policy_iteration(mdp).v - exact).max() < 1e-8
+    assert (
+        np.abs(solution.v - exact).max() < 1e-8
+        and np.abs(policy_iteration(mdp).v - exact).max() < 1e-8
+    )
     assert (np.diff(solution.history, axis=0) >= -1e-9).all()
     assert solution.policies.shape == (solution.sweeps + 1, *size)
     for v, policy in zip(solution.history, solution.policies, strict=True):
@@ -135,7 +144,9 @@ def test_names_of_states_and_actions_do_not_matter(seed, size, discount):
     mdp = random_mdp(rng, *size, discount)
     states, actions = rng.permutation(size[0]), rng.permutation(size[1])
     relabelled = MarkovGame(
-        mdp.transition[states][:, actions][:, :, states], mdp.reward[:, states][:, :, actions], discount
+        mdp.transition[states][:, actions][:, :, states],
+        mdp.reward[:, states][:, :, actions],
+        discount,
     )
     for solver in (value_iteration, policy_iteration):
         assert np.abs(solver(relabelled).v - solver(mdp).v[states]).max() < 5e-8

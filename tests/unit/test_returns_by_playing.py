@@ -44,7 +44,9 @@ def test_an_ended_episode_counts_no_more():
     """Two steps that pay 5 and 7, then the end: later episodes of the same copy must not be added."""
     transition = np.zeros((3, 1, 3))
     transition[[0, 1, 2], 0, [1, 2, 2]] = 1.0
-    game = MarkovGame(transition, [[[5.0], [7.0], [0.0]]], 0.5, [0.5, 0.5, 0], np.array([False, False, True]))
+    game = MarkovGame(
+        transition, [[[5.0], [7.0], [0.0]]], 0.5, [0.5, 0.5, 0], np.array([False, False, True])
+    )
     returns = discounted_returns(game, [np.ones((3, 1))], 50, np.random.default_rng(0))[:, 0]
     assert sorted(set(returns.tolist())) == [7.0, 8.5]
 
@@ -54,11 +56,15 @@ def test_an_ended_episode_counts_no_more():
 def test_wrong_counts(name, value):
     settings = {"n_episodes": 2, "time_limit": 5, name: value}
     with pytest.raises(ValueError, match=name):
-        discounted_returns(two_cars(), [np.full((10, 2), 0.5)] * 2, rng=np.random.default_rng(0), **settings)
+        discounted_returns(
+            two_cars(), [np.full((10, 2), 0.5)] * 2, rng=np.random.default_rng(0), **settings
+        )
 
 
 @pytest.mark.xfail(strict=True, reason="a start in a terminal state stops all: 'world 0 has ended'")
 def test_an_episode_that_begins_at_the_end_is_worth_nothing():
-    game = MarkovGame(np.eye(2)[:, None], [[[1.0], [0.0]]], 0.5, [0.5, 0.5], np.array([False, True]))
+    game = MarkovGame(
+        np.eye(2)[:, None], [[[1.0], [0.0]]], 0.5, [0.5, 0.5], np.array([False, True])
+    )
     returns = discounted_returns(game, [np.ones((2, 1))], 50, np.random.default_rng(0), 3)
     assert set(returns[:, 0].tolist()) == {0.0, 1.75}

@@ -16,12 +16,16 @@ def test_an_episode_is_possible_under_game_and_policies():
     for _ in range(50):
         episode = rollout(game, policies, rng, time_limit=30)
         steps = len(episode.actions)
-        assert episode.states.shape == (steps + 1,) and episode.actions.shape == episode.rewards.shape == (
+        assert episode.states.shape == (
+            steps + 1,
+        ) and episode.actions.shape == episode.rewards.shape == (
             steps,
             2,
         )
         assert game.initial[episode.states[0]] > 0
-        for s, (a, b), paid, t in zip(episode.states[:-1], *episode[1:3], episode.states[1:], strict=True):
+        for s, (a, b), paid, t in zip(
+            episode.states[:-1], *episode[1:3], episode.states[1:], strict=True
+        ):
             assert not game.terminal[s] and policies[0][s, a] > 0 and policies[1][s, b] > 0
             assert game.transition[s, a, b, t] > 0 and np.array_equal(
                 paid, game.outcome_reward[:, s, a, b, t]
@@ -37,9 +41,9 @@ def test_mean_return_is_the_exact_value():
     for _ in range(1_500):
         rewards = rollout(game, [solution.policy], rng, time_limit=2_000).rewards[:, 0]
         returns.append(rewards @ game.discount ** np.arange(len(rewards)))
-    assert abs(np.mean(returns) - solution.v @ game.initial) < 4 * np.std(returns, ddof=1) / np.sqrt(
-        len(returns)
-    )
+    assert abs(np.mean(returns) - solution.v @ game.initial) < 4 * np.std(
+        returns, ddof=1
+    ) / np.sqrt(len(returns))
 
 
 def test_actions_are_drawn_from_the_policies():
@@ -63,7 +67,8 @@ def test_start_and_time_limit():
     episode = rollout(game, policies, np.random.default_rng(0), time_limit=7, start=5)
     assert episode.states.tolist() == [5, 2, 2, 2, 2, 2, 2, 2] and episode.terminated is False
     assert (
-        episode.rewards[:, 0].tolist() == [1, 0, 0, 0, 0, 0, 0] and episode.rewards[:, 1].tolist() == [-1] * 7
+        episode.rewards[:, 0].tolist() == [1, 0, 0, 0, 0, 0, 0]
+        and episode.rewards[:, 1].tolist() == [-1] * 7
     )
     crash = rollout(game, [policies[0]] * 2, np.random.default_rng(0), start=4)
     assert (
@@ -102,5 +107,7 @@ def test_wrong_game_or_generator(name, game, rng):
     strict=True, reason="an episode that begins in a terminal state reports terminated = False"
 )
 def test_an_episode_that_begins_at_the_end_has_terminated():
-    game = MarkovGame(np.eye(2)[:, None], np.zeros((1, 2, 1)), 0.9, [0.0, 1.0], np.array([False, True]))
+    game = MarkovGame(
+        np.eye(2)[:, None], np.zeros((1, 2, 1)), 0.9, [0.0, 1.0], np.array([False, True])
+    )
     assert rollout(game, [np.ones((2, 1))], np.random.default_rng(0)).terminated

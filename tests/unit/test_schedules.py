@@ -32,7 +32,9 @@ def test_values_by_hand():
 def test_the_first_visit_counts_one():
     """With α = 1/n the table is the mean of the rewards seen; the initial value is forgotten at the first
     visit."""
-    rewards = MarkovGame(np.full((2, 1, 2), 0.5), None, 0.0, outcome_reward=[[[[0.0, 1.0]], [[0.0, 1.0]]]])
+    rewards = MarkovGame(
+        np.full((2, 1, 2), 0.5), None, 0.0, outcome_reward=[[[[0.0, 1.0]], [[0.0, 1.0]]]]
+    )
     history = q_learning(
         rewards, TabularConfig(200, PerVisit(), 0.0, 1, initial_value=77.0, n_records=200), 3
     )
@@ -49,7 +51,9 @@ def test_step_size_by_step_and_by_episode():
         (PerVisit(2.0), [(k + 1.0) ** -2 for k in range(8)]),
     ):
         history = q_learning(LOOP, TabularConfig(8, schedule, 0.0, 3, n_records=8), 1)
-        assert 1 - history.q[:, 0, 0, 0] == pytest.approx(np.cumprod([1.0, *(1 - np.array(alphas))]))
+        assert 1 - history.q[:, 0, 0, 0] == pytest.approx(
+            np.cumprod([1.0, *(1 - np.array(alphas))])
+        )
 
 
 @pytest.mark.parametrize("schedule", [Constant, PerVisit, PerEpisode, PerStep])
@@ -77,7 +81,9 @@ def test_wrong_values(schedule):
 
 
 def test_numbers_become_constants():
-    assert as_schedule("alpha", 0.5) == Constant(0.5) and as_schedule("alpha", PerVisit(0.7)) == PerVisit(0.7)
+    assert as_schedule("alpha", 0.5) == Constant(0.5) and as_schedule(
+        "alpha", PerVisit(0.7)
+    ) == PerVisit(0.7)
     for wrong in (None, "fast", -1, 2, float("nan"), [0.5], {}):
         with pytest.raises(ValueError, match="alpha"):
             as_schedule("alpha", wrong)
@@ -94,7 +100,8 @@ def test_whole_numbers_as_power(power):
 
 
 @pytest.mark.xfail(
-    strict=True, reason="accepted, then TypeError in the run: exploration has no visits; text is kept as text"
+    strict=True,
+    reason="accepted, then TypeError in the run: exploration has no visits; text is kept as text",
 )
 @pytest.mark.parametrize(
     "name, build",

@@ -8,13 +8,17 @@ from hypothesis import strategies as st
 from marl_lessons.seeds import UniformStreams, as_seeds
 
 
-@given(st.lists(st.integers(0, 2**40), min_size=1, max_size=5), st.integers(1, 4), st.integers(1, 7))
+@given(
+    st.lists(st.integers(0, 2**40), min_size=1, max_size=5), st.integers(1, 4), st.integers(1, 7)
+)
 def test_a_column_is_the_seeds_own_generator(seeds, n_numbers, block):
     streams = UniformStreams(seeds, n_numbers, block)
     drawn = np.array([streams.next() for _ in range(15)])
     assert drawn.shape == (15, n_numbers, len(seeds)) and ((drawn >= 0) & (drawn < 1)).all()
     for column, seed in enumerate(seeds):
-        assert np.array_equal(drawn[:, :, column], np.random.default_rng(seed).random((15, n_numbers)))
+        assert np.array_equal(
+            drawn[:, :, column], np.random.default_rng(seed).random((15, n_numbers))
+        )
 
 
 def test_numbers_handed_out_are_not_overwritten():

@@ -67,7 +67,9 @@ def test_impossible_outcomes_are_never_sampled(seed, outcomes):
         states, rewards = table.sample(pairs, np.full(len(pairs), u))
         assert (kernel[pairs, states] > 0).all()
         if outcomes:
-            assert np.array_equal(rewards, game.outcome_reward.reshape(2, -1, 6)[:, pairs, states].T)
+            assert np.array_equal(
+                rewards, game.outcome_reward.reshape(2, -1, 6)[:, pairs, states].T
+            )
         else:
             assert np.array_equal(rewards, game.reward.reshape(2, -1).T)
 
@@ -83,9 +85,22 @@ def test_impossible_outcomes_where_rounding_leaves_a_gap():
         states, _ = table.sample(np.arange(1, 12), np.full(11, u))
         assert ((states >= 1) & (states <= 10)).all()
     assert (
-        len({int(table.sample(np.array([1]), np.array([u]))[0][0]) for u in np.linspace(0.05, 0.95, 10)})
+        len(
+            {
+                int(table.sample(np.array([1]), np.array([u]))[0][0])
+                for u in np.linspace(0.05, 0.95, 10)
+            }
+        )
         == 10
     )
+
+
+def test_each_outcome_has_a_half_open_interval():
+    """Probabilities 1/2, 1/4, 1/4 stand for [0, 1/2), [1/2, 3/4) and [3/4, 1)."""
+    kernel = np.broadcast_to([0.25, 0.5, 0.25], (3, 1, 3))
+    table = OutcomeTable(MarkovGame(kernel, np.zeros((1, 3, 1)), 0.9))
+    uniform = np.array([0.0, 0.25, np.nextafter(0.5, 0), 0.5, np.nextafter(0.75, 0), 0.75, LAST])
+    assert table.sample(np.zeros(7, dtype=int), uniform)[0].tolist() == [1, 1, 1, 0, 0, 2, 2]
 
 
 @given(seed_numbers)
@@ -108,7 +123,8 @@ def corridor(length: int) -> MarkovGame:
 
 
 @pytest.mark.parametrize(
-    "limit, terminated, truncated", [(None, 3, None), (4, 3, None), (3, 3, None), (2, None, 2), (1, None, 1)]
+    "limit, terminated, truncated",
+    [(None, 3, None), (4, 3, None), (3, 3, None), (2, None, 2), (1, None, 1)],
 )
 def test_terminated_and_truncated_are_kept_apart(limit, terminated, truncated):
     """A terminal state reached in the very last step allowed is a termination, not a truncation."""
@@ -116,7 +132,10 @@ def test_terminated_and_truncated_are_kept_apart(limit, terminated, truncated):
     worlds.reset(rng)
     for count in range(1, 10):
         step = worlds.step(np.zeros((2, 1), dtype=int), rng)
-        assert step.states.tolist() == [count, count] and step.rewards.tolist() == [[count], [count]]
+        assert step.states.tolist() == [count, count] and step.rewards.tolist() == [
+            [count],
+            [count],
+        ]
         assert step.terminated.tolist() == [count == terminated] * 2
         assert step.truncated.tolist() == [count == truncated] * 2
         if count in (terminated, truncated):
@@ -174,7 +193,9 @@ def test_results_do_not_change_with_later_steps():
 def test_the_same_generator_gives_the_same_run():
     def run():
         rng, worlds = np.random.default_rng(9), Worlds(two_cars(slip=0.5), 5, 10)
-        return np.concatenate([worlds.reset(rng), worlds.step(np.ones((5, 2), dtype=int), rng).states])
+        return np.concatenate(
+            [worlds.reset(rng), worlds.step(np.ones((5, 2), dtype=int), rng).states]
+        )
 
     assert np.array_equal(run(), run())
 
@@ -240,7 +261,9 @@ def test_integers_of_any_kind_are_actions(kind):
     assert (np.unravel_index(states, (2, 3, 50))[2] == 49).all() and (states < 150).all()
 
 
-@pytest.mark.xfail(strict=True, reason="uint64 actions are accepted, then become floats and TypeError")
+@pytest.mark.xfail(
+    strict=True, reason="uint64 actions are accepted, then become floats and TypeError"
+)
 def test_uint64_actions():
     worlds = Worlds(crossroads(), 2)
     worlds.reset(np.random.default_rng(0))
@@ -255,12 +278,16 @@ def test_uint64_actions():
         ("rng", lambda: Worlds(two_cars(), 2).reset(7)),
         (
             "which",
-            lambda: Worlds(two_cars(), 2).reset_where([[True], [True, False]], np.random.default_rng(0)),
+            lambda: Worlds(two_cars(), 2).reset_where(
+                [[True], [True, False]], np.random.default_rng(0)
+            ),
         ),
         ("actions", lambda: Worlds(two_cars(), 2).step([[0, 1], [0]], np.random.default_rng(0))),
     ],
 )
-@pytest.mark.xfail(strict=True, reason="another exception, or a ValueError that does not name the argument")
+@pytest.mark.xfail(
+    strict=True, reason="another exception, or a ValueError that does not name the argument"
+)
 def test_refused_by_name(name, use):
     with pytest.raises(ValueError, match=name):
         use()

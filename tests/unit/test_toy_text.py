@@ -9,7 +9,9 @@ from marl_lessons.solvers import action_values, optimality_backup, policy_iterat
 
 
 def lake(discount: float, size: str = "4x4", slippery: bool = True):
-    return from_gymnasium(gymnasium.make("FrozenLake-v1", map_name=size, is_slippery=slippery), discount)
+    return from_gymnasium(
+        gymnasium.make("FrozenLake-v1", map_name=size, is_slippery=slippery), discount
+    )
 
 
 def latest(name: str) -> str:
@@ -34,7 +36,12 @@ def greedy_episode(env, policy, discount: float, seed: int, limit: int = 5000):
 
 @pytest.mark.parametrize(
     "size, discount, value",
-    [("4x4", 0.99, 0.542026), ("4x4", 0.9, 0.068891), ("4x4", 1.0, 14 / 17), ("8x8", 0.99, 0.414640)],
+    [
+        ("4x4", 0.99, 0.542026),
+        ("4x4", 0.9, 0.068891),
+        ("4x4", 1.0, 14 / 17),
+        ("8x8", 0.99, 0.414640),
+    ],
 )
 def test_slippery_lake(size, discount, value):
     game = lake(discount, size)
@@ -43,7 +50,9 @@ def test_slippery_lake(size, discount, value):
     if discount == 1.0:
         assert solved == pytest.approx(14 / 17, abs=1e-9)
     else:
-        assert value_iteration(game, tolerance=1e-9).v @ game.initial == pytest.approx(solved, abs=2e-9)
+        assert value_iteration(game, tolerance=1e-9).v @ game.initial == pytest.approx(
+            solved, abs=2e-9
+        )
 
 
 def test_slippery_lake_more_states():
@@ -65,8 +74,12 @@ def test_hundred_steps_on_the_lake():
     best, kept, random = (np.zeros(16) for _ in range(3))
     for _ in range(100):
         best = optimality_backup(best, game.joint_transition, game.joint_reward[0], 1.0)
-        kept = (policy * action_values(kept, game.joint_transition, game.joint_reward[0], 1.0)).sum(axis=1)
-        random = action_values(random, game.joint_transition, game.joint_reward[0], 1.0).mean(axis=1)
+        kept = (policy * action_values(kept, game.joint_transition, game.joint_reward[0], 1.0)).sum(
+            axis=1
+        )
+        random = action_values(random, game.joint_transition, game.joint_reward[0], 1.0).mean(
+            axis=1
+        )
     assert best[0] == pytest.approx(0.744190, abs=6e-7)
     assert kept[0] == pytest.approx(0.740165, abs=6e-7)
     assert random[0] == pytest.approx(0.01394, abs=6e-6)
@@ -122,7 +135,9 @@ def test_a_state_entered_with_and_without_ending_gets_a_separate_end():
     table = {0: {0: [(0.25, 1, 1.0, True), (0.75, 1, 2.0, False)]}, 1: {0: [(1.0, 0, 4.0, False)]}}
     game = from_gymnasium(Table(table, [1.0, 0.0]), 0.5)
     assert (
-        game.n_states == 3 and game.terminal.tolist() == [False, False, True] and game.state_names[2] == "end"
+        game.n_states == 3
+        and game.terminal.tolist() == [False, False, True]
+        and game.state_names[2] == "end"
     )
     assert game.transition[0, 0].tolist() == [0, 0.75, 0.25]
     # v0 = 1.75 + 0.375 v1 and v1 = 4 + v0/2
