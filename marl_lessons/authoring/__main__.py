@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from marl_lessons.authoring import address, execute, quote, skeleton
+from marl_lessons.authoring import address, execute, pictures, quote, skeleton
 from marl_lessons.authoring.checkout import (
     AuthoringError,
     chosen_notebooks,
@@ -20,7 +20,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="python -m marl_lessons.authoring",
         description="Tools for people who write lessons. Run them inside a checkout of the repository.",
-        epilog="After editing a lesson: quote, then execute, then run the tests with: python -m pytest",
+        epilog="After editing a lesson: quote, execute, pictures; then run the tests with: python -m pytest",
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -76,6 +76,13 @@ def parser() -> argparse.ArgumentParser:
         "url", nargs="?", metavar="URL", help="the new address, https://github.com/OWNER/REPO"
     )
 
+    shown = _command(commands, "pictures", _pictures, "copy the README's pictures out of the lessons")
+    shown.add_argument(
+        "--check",
+        action="store_true",
+        help="write nothing; list pictures that are behind; exit status 1 if any",
+    )
+
     start = _command(commands, "new", _new, "write the skeleton of a lesson")
     start.description = "Writes notebooks/NN_name.ipynb with every part of a lesson in order; the places to fill say FILL."
     start.add_argument(
@@ -128,6 +135,13 @@ def _address(options: argparse.Namespace) -> int:
     print(
         f"{len(changed)} files {'are behind' if options.check else 'changed'}; the address is {now}"
     )
+    return 1 if options.check and changed else 0
+
+
+def _pictures(options: argparse.Namespace) -> int:
+    changed = pictures.write_pictures(find_root(), check=options.check)
+    for file in changed:
+        print(f"{'behind' if options.check else 'wrote'}: {file}")
     return 1 if options.check and changed else 0
 
 

@@ -11,6 +11,8 @@ from lesson_file import ROOT, read_lesson
 
 from marl_lessons.authoring.address import point
 from marl_lessons.authoring.checkout import lessons
+from marl_lessons.authoring.pictures import FOLDER, PICTURES, write_pictures
+from marl_lessons.course import COURSE
 
 LESSONS = lessons(ROOT)
 
@@ -46,3 +48,30 @@ def test_readme_lists_the_lessons_that_exist() -> None:
 def test_badges_first_cells_and_links_follow_the_address() -> None:
     behind = [str(path.relative_to(ROOT)) for path in point(ROOT, check=True)]
     assert not behind, f"run: python -m marl_lessons.authoring address   (behind: {behind})"
+
+
+def test_readme_shows_the_pictures_of_the_lessons() -> None:
+    behind = write_pictures(ROOT, check=True)
+    assert not behind, f"run: python -m marl_lessons.authoring pictures   (behind: {behind})"
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for file, _, _ in PICTURES:
+        assert f"({FOLDER.as_posix()}/{file})" in readme, f"the README does not show {file}"
+
+
+def test_readme_and_syllabus_agree() -> None:
+    """Every lesson of the course stands in the README's table, with its question, and marked if it is to come."""
+    rows = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    for lesson in COURSE:
+        row = next((row for row in rows if row.startswith(f"| {lesson.number} ")), "")
+        assert lesson.title in row and lesson.question in row, f"README's row of lesson {lesson.number}"
+        state = f"| {lesson.minutes} |" if lesson.file else "| in preparation |"
+        assert state in row, f"README's row of lesson {lesson.number} should say {state}"
+
+
+def test_lessons_state_the_minutes_of_the_syllabus() -> None:
+    """The minutes of the parts in "At a glance" add up to what the syllabus says."""
+    for lesson in COURSE:
+        if lesson.file:
+            glance = read_lesson(ROOT / "notebooks" / lesson.file).cells[2].source
+            parts = [int(n) for n in re.findall(r"\|\s*(\d+) min\s*\|", glance)]
+            assert sum(parts) == lesson.minutes, f"{lesson.file}: {sum(parts)} min, not {lesson.minutes}"
