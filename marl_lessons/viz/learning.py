@@ -22,13 +22,11 @@ from marl_lessons.evaluation import distance_to_optimum, greedy_return, running_
 from marl_lessons.solvers import Solution, policy_iteration
 from marl_lessons.viz.curves import draw_seeds
 from marl_lessons.viz.maps import draw_decisions
-from marl_lessons.viz.style import BLUE, GREEN, GREY, ORANGE, PINK, VERMILION, new_figure
+from marl_lessons.viz.style import BLUE, GREY, LINES, VERMILION, new_figure
 
 ERROR_LABEL = "largest |Q - Q*|, share of range"
 LIVE_STEPS, LIVE_SEEDS = 2000, 30
 GOOD_ENOUGH = 0.1  # how far below the optimum a driver's worth may be to be called good
-LINE_STYLES = ((BLUE, "-"), (VERMILION, "--"), (GREEN, "-."), (PINK, ":"), (ORANGE, (0, (5, 1))))
-
 STEP_SIZES = {
     "0.5": Constant(0.5),
     "0.2": Constant(0.2),
@@ -48,7 +46,7 @@ def draw_errors(
 ) -> Figure:
     """Distance to Q* by steps, ``errors[name][K+1, E]``: seeds, band and median per name; ``goal`` draws a line."""
     figure, (ax,) = new_figure(size=(7.4, 3.4))
-    for (name, values), (colour, linestyle) in zip(errors.items(), LINE_STYLES):
+    for (name, values), (colour, linestyle, _) in zip(errors.items(), LINES):
         draw_seeds(ax, steps, values, name, colour, linestyle)
     if goal is not None:
         ax.axhline(goal, color="#444444", linewidth=1, linestyle="-")
@@ -73,7 +71,7 @@ def draw_step_sizes(
     figure, axes = new_figure(1, 2, size=(7.4, 3.4), wspace=0.12)
     titles = ("Constant: fast, then a floor", "n^-power: slow, right, too fast")
     for ax, curves, title in zip(axes, (constant, per_visit), titles):
-        for (name, values), (colour, linestyle) in zip(curves.items(), LINE_STYLES):
+        for (name, values), (colour, linestyle, _) in zip(curves.items(), LINES):
             ax.semilogy(
                 steps, np.median(values, axis=1), color=colour, linestyle=linestyle, label=name
             )
@@ -167,7 +165,7 @@ def draw_one_seed(
 def draw_online_returns(returns: dict[str, np.ndarray], window: int = 20) -> Figure:
     """Return of every episode while learning, ``returns[name][episodes, E]``, averaged over ``window`` episodes."""
     figure, (ax,) = new_figure(size=(7.4, 3.2))
-    for (name, values), (colour, linestyle) in zip(returns.items(), LINE_STYLES):
+    for (name, values), (colour, linestyle, _) in zip(returns.items(), LINES):
         smooth = running_mean(values, window)
         draw_seeds(ax, np.arange(window, len(values) + 1), smooth, name, colour, linestyle)
     ax.set(
@@ -186,7 +184,7 @@ def draw_exploration(
 ) -> Figure:
     """Left: exploration rate by step (median seed). Right: exact value of the greedy policy, ``returns[name][K+1, E]``."""
     figure, (left, right) = new_figure(1, 2, size=(7.4, 3.2), wspace=0.3)
-    for (name, history), (colour, linestyle) in zip(histories.items(), LINE_STYLES):
+    for (name, history), (colour, linestyle, _) in zip(histories.items(), LINES):
         left.plot(
             history.steps,
             np.median(history.epsilon, axis=1),
@@ -217,7 +215,7 @@ def draw_time_limit(
 ) -> Figure:
     """Estimated value of a state that pays 1 for ever, ``estimates[name][K+1, E]``, with the true value and the wrong one."""
     figure, (ax,) = new_figure(size=(7.4, 2.9))
-    for (name, values), (colour, linestyle) in zip(estimates.items(), LINE_STYLES):
+    for (name, values), (colour, linestyle, _) in zip(estimates.items(), LINES):
         draw_seeds(ax, steps, values, name, colour, linestyle)
     for level, text in ((truth, "true value"), (wrong, "what the mistake teaches")):
         ax.axhline(level, color="#444444", linewidth=0.9, linestyle="-")

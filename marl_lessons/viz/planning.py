@@ -17,18 +17,14 @@ from marl_lessons.solvers import (
 )
 from marl_lessons.viz.crossing import draw_approach
 from marl_lessons.viz.maps import (
-    BRAKE,
-    GO,
     approach_table,
-    decisions,
     draw_approach_values,
     draw_decisions,
 )
-from marl_lessons.viz.style import BLUE, GREEN, GREY, LIGHT_COLOURS, VERMILION, new_figure
+from marl_lessons.viz.style import BLUE, GREEN, GREY, LIGHT_COLOURS, LINES, VERMILION, new_figure
 
 VALUE_LIMITS = (-18.0, 9.0)
 YELLOW = 1
-LINE_STYLES = ((BLUE, "-", "o"), (VERMILION, "--", "s"), (GREEN, "-.", "^"), ("#000000", ":", "D"))
 
 
 @functools.lru_cache(maxsize=256)
@@ -121,7 +117,7 @@ def draw_sweep(discount: float = 0.95, sweep: int = 3) -> Figure:
 def draw_contraction(curves: dict[str, tuple[np.ndarray, float]]) -> Figure:
     """Errors by sweep on a log scale; ``curves[name]`` = (errors ``[K+1]``, γ). Thin grey: the bound error_0 · γ^k."""
     figure, (ax,) = new_figure(size=(7.4, 3.4))
-    for (name, (errors, discount)), (colour, linestyle, marker) in zip(curves.items(), LINE_STYLES):
+    for (name, (errors, discount)), (colour, linestyle, marker) in zip(curves.items(), LINES):
         sweeps = np.arange(len(errors))
         ax.semilogy(sweeps, errors[0] * discount**sweeps, color=GREY, linewidth=0.9, linestyle="-")
         ax.semilogy(
@@ -169,7 +165,7 @@ def draw_policy_first(errors: np.ndarray, optimal_from: int) -> Figure:
 def draw_flips(reds: np.ndarray, advantages: dict[int, np.ndarray]) -> Figure:
     """Advantage of going over braking at yellow, ``advantages[cells][len(reds)]``, by the mean length of red."""
     figure, (ax,) = new_figure(size=(7.4, 3.3))
-    for (cells, advantage), (colour, linestyle, marker) in zip(advantages.items(), LINE_STYLES):
+    for (cells, advantage), (colour, linestyle, marker) in zip(advantages.items(), LINES):
         ax.plot(
             reds,
             advantage,
@@ -226,16 +222,10 @@ def draw_timing(
     return figure
 
 
-def count_decisions(q: np.ndarray) -> dict[str, int]:
-    """How many of a moving car's (phase, cells) are "brake" and "go" under ``q[S, 2]`` (ties left out)."""
-    table = decisions(q)
-    return {"brake": int((table == BRAKE).sum()), "go": int((table == GO).sum())}
-
-
 def draw_runaway(histories: dict[str, np.ndarray]) -> Figure:
     """Value of the start state by sweep, ``histories[name][K+1]``: one that settles and one that runs away."""
     figure, (ax,) = new_figure(size=(7.4, 2.9))
-    for (name, values), (colour, linestyle, marker) in zip(histories.items(), LINE_STYLES):
+    for (name, values), (colour, linestyle, marker) in zip(histories.items(), LINES):
         ax.plot(values, color=colour, linestyle=linestyle, marker=marker, markevery=20, label=name)
     ax.set(
         xlabel="sweep",

@@ -20,6 +20,13 @@ BLUE, VERMILION, GREEN, PINK, ORANGE, SKY, BLACK = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000",
 )  # fmt: skip
 GREY = "#8a8a8a"
+LINES = (  # colour, line style and marker of the first, second, … line of a figure: told apart without colour, too
+    (BLUE, "-", "o"),
+    (VERMILION, "--", "s"),
+    (GREEN, "-.", "^"),
+    (PINK, ":", "D"),
+    (ORANGE, (0, (5, 1)), "v"),
+)
 LIGHT_COLOURS = {"green": "#009E73", "yellow": "#F0C000", "red": "#C8102E"}
 
 

@@ -1,0 +1,85 @@
+"""Flip-books: a still for everybody, frames for those who can play them."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from marl_lessons.envs import two_cars
+from marl_lessons.envs.rollout import Episode, rollout
+from marl_lessons.viz import Animation, new_figure, taste
+from marl_lessons.viz.crossing import glide
+
+
+def frames(n: int):
+    for k in range(n):
+        figure, (ax,) = new_figure(size=(1.5, 1.2))
+        ax.plot([0, k], [0, 1])
+        yield figure
+
+
+def test_page_holds_still_and_all_frames() -> None:
+    bundle = Animation(frames(3), "A line that turns.", still=1)._repr_mimebundle_()
+    settings = json.loads(re.search(r"\)\((\{.*\})\);</script>", bundle["text/html"])[1])
+    assert len(set(settings["frames"])) == 3
+    assert settings["still"] == 1 and settings["frames"][1] == bundle["image/png"]
+    assert 'alt="A line that turns."' in bundle["text/html"]
+    assert settings["id"] in bundle["text/html"].split("<script>")[0]
+
+
+def test_same_frames_same_page() -> None:
+    assert (
+        Animation(frames(2), "A line.")._repr_mimebundle_()
+        == Animation(frames(2), "A line.")._repr_mimebundle_()
+    )
+
+
+@pytest.mark.parametrize(
+    ("argument", "make"),
+    [
+        ("figures", lambda: Animation([], "Nothing.")),
+        ("alt", lambda: Animation(frames(1), "")),
+        ("still", lambda: Animation(frames(2), "Two.", still=2)),
+        ("frames_per_second", lambda: Animation(frames(1), "One.", frames_per_second=0)),
+    ],
+)
+def test_bad_arguments_are_named(argument: str, make) -> None:
+    with pytest.raises(ValueError, match=argument):
+        make()
+
+
+def test_glide_passes_through_every_position_at_even_pace() -> None:
+    positions = np.array([[3.0, 3.0], [2.0, 3.0], [2.0, 2.0]])
+    path = glide(positions, 4)
+    assert len(path) == 9
+    np.testing.assert_allclose(path[::4], positions)
+    np.testing.assert_allclose(path[1], [2.75, 3.0])
+
+
+def test_cars_stand_where_the_state_says() -> None:
+    game = two_cars(distance=2)
+    names = game.state_names
+    states = [
+        names.index("car 0: 2 to go, car 1: 1 to go"),
+        names.index("car 0: 2 to go, car 1: 0 to go"),
+    ]
+    places, crashed = taste.meeting_positions(Episode(np.array(states), None, None, False), 2)
+    assert not crashed
+    np.testing.assert_allclose(places, [[2, 1], [2, taste.BEYOND]])
+    places, crashed = taste.meeting_positions(
+        Episode(np.array([names.index("crashed")]), None, None, True), 2
+    )
+    assert crashed and (places == 0).all()
+
+
+def test_films_run_as_long_as_the_longer_one() -> None:
+    game = two_cars(distance=1, slip=0.0)
+    go = np.tile([0.0, 1.0], (game.n_states, 1))
+    wait = np.tile([1.0, 0.0], (game.n_states, 1))
+    rng = np.random.default_rng(0)
+    crash, pass_ = rollout(game, [go, go], rng), rollout(game, [go, wait], rng, time_limit=2)
+    drawn = list(taste.meeting_frames([crash], [pass_, pass_], 1, ("left", "right"), pause=2))
+    assert len(drawn) == 2 * (2 * taste.FRAMES_PER_STEP + 1 + 2)

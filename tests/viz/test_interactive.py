@@ -1,0 +1,105 @@
+"""The widget frame: what it stores for readers without a kernel, and what happens when a draw fails."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from matplotlib.figure import Figure
+
+from marl_lessons.viz import Interactive, Picture, choice, new_figure, slider
+from marl_lessons.viz import interactive as module
+
+
+def draw_bar(height: float = 1.0, name: str = "a") -> Figure:
+    """A bar of the given height; impossible for height 0."""
+    if height == 0:
+        raise ZeroDivisionError("no bar of height 0 <here>")
+    figure, (ax,) = new_figure(size=(2, 1.5))
+    ax.bar([name], [height])
+    ax.set_ylim(0, 10)
+    return figure
+
+
+def make() -> Interactive:
+    return Interactive(
+        draw_bar,
+        "A bar & its height.",
+        height=slider("height", [0, 1, 5], value=1),
+        name=choice("name", "ab"),
+    )
+
+
+def test_moving_a_slider_changes_the_picture_and_back_again_restores_it() -> None:
+    widget = make()
+    first = widget.image.value
+    widget.controls["height"].value = 5
+    moved = widget.image.value
+    widget.controls["name"].value = "b"
+    renamed = widget.image.value
+    widget.controls["name"].value, widget.controls["height"].value = "a", 1
+    assert len({moved, renamed, widget.image.value}) == 3
+    assert widget.values == {"height": 1, "name": "a"}
+    assert 'alt="A bar &amp; its height."' in first
+
+
+def test_a_failing_draw_says_so_and_the_next_one_works() -> None:
+    widget = make()
+    widget.controls["height"].value = 0
+    assert 'role="alert"' in widget.image.value
+    assert "no bar of height 0 &lt;here&gt;" in widget.image.value
+    widget.controls["height"].value = 5
+    assert "<img" in widget.image.value
+
+
+def test_bundle_has_a_picture_a_description_and_the_widget(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = []
+    monkeypatch.setattr(module, "display", lambda *args, **options: shown.append((args, options)))
+    widget = make()
+    widget._ipython_display_()
+    (bundle,), options = shown[0]
+    assert options == {"raw": True}
+    assert bundle["text/plain"] == "A bar & its height."
+    assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == widget.box.model_id
+    assert bundle["image/png"] in bundle["text/html"]
+
+
+def test_colab_shows_the_widget_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = []
+    monkeypatch.setattr(module, "display", lambda *args, **options: shown.append(args))
+    monkeypatch.setitem(module.sys.modules, "google.colab", object())
+    widget = make()
+    widget._ipython_display_()
+    assert shown == [(widget.box,)]
+
+
+def test_controls_are_labelled_and_reachable() -> None:
+    control = slider("mean red (seconds)", [1, 2.5, ("long", 60)], value=2.5)
+    assert control.description == "mean red (seconds)"
+    assert [text for text, _ in control.options] == ["1", "2.5", "long"]
+    assert not control.continuous_update
+
+
+@pytest.mark.parametrize("count", [0, 5])
+def test_number_of_controls(count: int) -> None:
+    with pytest.raises(ValueError, match="controls"):
+        Interactive(
+            lambda **_: draw_bar(), "A bar.", **{f"c{k}": slider("x", [1]) for k in range(count)}
+        )
+
+
+@pytest.mark.parametrize("alt", ["", "  ", None])
+def test_a_description_is_needed(alt) -> None:
+    with pytest.raises(ValueError, match="alt"):
+        Interactive(draw_bar, alt, height=slider("height", [1]))
+    with pytest.raises(ValueError, match="alt"):
+        Picture(draw_bar(), alt)
+
+
+def test_picture_is_the_same_every_time_and_carries_its_description() -> None:
+    one, two = (Picture(draw_bar(3.0), 'A "bar".')._repr_mimebundle_() for _ in range(2))
+    assert one == two
+    assert one["text/plain"] == 'A "bar".'
+    assert re.match(
+        r'<img alt="A &quot;bar&quot;." style="[^"]*" src="data:image/png;base64,', one["text/html"]
+    )
