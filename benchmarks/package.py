@@ -42,7 +42,8 @@ def import_seconds(module: str, rounds: int = 7) -> tuple[float, float]:
     """Shortest and median time of an import in a fresh process, without the start of Python itself."""
     code = f"import time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
     runs = [
-        subprocess.run([sys.executable, "-c", code], capture_output=True, check=True) for _ in range(rounds)
+        subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+        for _ in range(rounds)
     ]
     taken = [float(run.stdout) for run in runs]
     return min(taken), statistics.median(taken)
@@ -83,7 +84,9 @@ def lesson_controls(notebook: Path) -> Iterator[Interactive]:
     """The controls of a lesson, as far as they need no more than its imports and their own cell."""
     content = nbformat.read(notebook, as_version=4)
     sources = [
-        cell.source for cell in content.cells if cell.cell_type == "code" and "%pip" not in cell.source
+        cell.source
+        for cell in content.cells
+        if cell.cell_type == "code" and "%pip" not in cell.source
     ]
     names: dict[str, object] = {}
     for statement in (node for source in sources for node in ast.parse(source).body):
@@ -91,11 +94,17 @@ def lesson_controls(notebook: Path) -> Iterator[Interactive]:
             exec(ast.unparse(statement), names)
     for source in sources:
         last = ast.parse(source).body[-1:]
-        if last and isinstance(last[0], ast.Expr) and ast.unparse(last[0]).startswith("Interactive("):
+        if (
+            last
+            and isinstance(last[0], ast.Expr)
+            and ast.unparse(last[0]).startswith("Interactive(")
+        ):
             try:
                 yield eval(ast.unparse(last[0]), names)
             except NameError as missing:
-                print(f"{notebook.stem}: a control is left out, it needs an earlier cell ({missing})")
+                print(
+                    f"{notebook.stem}: a control is left out, it needs an earlier cell ({missing})"
+                )
 
 
 def draw_seconds(shown: Interactive) -> float:
@@ -109,12 +118,16 @@ def main() -> None:
     """Measure and print."""
     for module in ("marl_lessons", "marl_lessons.algorithms", "marl_lessons.viz"):
         shortest, median = import_seconds(module)
-        print(f"import {module}: {1e3 * shortest:.0f} ms, median {1e3 * median:.0f} ms of 7 fresh processes")
+        print(
+            f"import {module}: {1e3 * shortest:.0f} ms, median {1e3 * median:.0f} ms of 7 fresh processes"
+        )
     mdp = crossroads()
     config = TabularConfig(n_steps=N_STEPS, step_size=STEP_SIZE, epsilon=EPSILON)
     ours = seconds(lambda: q_learning(mdp, config, N_SEEDS))
     loop = N_SEEDS * seconds(lambda: reference_q_learning(mdp, N_STEPS, seed=0))
-    print(f"q_learning, {N_SEEDS} seeds on crossroads: {1e6 * ours / N_STEPS:.1f} µs per step of all seeds")
+    print(
+        f"q_learning, {N_SEEDS} seeds on crossroads: {1e6 * ours / N_STEPS:.1f} µs per step of all seeds"
+    )
     plainly = f"{1e6 * loop / N_STEPS:.1f} µs, {loop / ours:.1f} times as long"
     print(f"plain Python loop, one seed times {N_SEEDS}: {plainly}")
     print(f"value_iteration on crossroads: {1e3 * seconds(lambda: value_iteration(mdp)):.2f} ms")

@@ -52,7 +52,9 @@ def latencies(control: Control) -> list[float]:
     handle.press("Home")
     control.opened.settle()
     control.output.evaluate(WATCH)
-    n_steps = int(float(handle.get_attribute("aria-valuemax")) - float(handle.get_attribute("aria-valuemin")))
+    n_steps = int(
+        float(handle.get_attribute("aria-valuemax")) - float(handle.get_attribute("aria-valuemin"))
+    )
     there_and_back = cycle(["ArrowRight"] * n_steps + ["ArrowLeft"] * n_steps)
     measured: list[float] = []
     for _ in range(3 * MOVES):
@@ -84,7 +86,9 @@ def main() -> None:
     executable = find_chromium()
     if executable is None:
         sys.exit("No Chromium or Chrome on the PATH.")
-    print(f"{'key press to picture, milliseconds':70} {'moves':>6} {'median':>7} {'p90':>7} {'max':>7}")
+    print(
+        f"{'key press to picture, milliseconds':70} {'moves':>6} {'median':>7} {'p90':>7} {'max':>7}"
+    )
     with (
         tempfile.TemporaryDirectory() as home,
         lab_server(Path(home)) as server,

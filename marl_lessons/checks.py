@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
+from numbers import Real
+from types import EllipsisType
+
 import numpy as np
 
 PROBABILITY_TOLERANCE = 1e-8
 
+Shape = tuple[int | EllipsisType | None, ...]
 
-def as_float_array(name: str, value, shape: tuple[int | None, ...]) -> np.ndarray:
-    """Return ``value`` as a fresh float64 array of the given shape (``None`` allows any length of 1 or more).
 
-    Raises ValueError naming ``name`` if it is not numeric, has another shape, has an empty axis or holds a value that is
-    not finite.
+def as_float_array(name: str, value, shape: Shape) -> np.ndarray:
+    """Return ``value`` as a fresh float64 array of the given shape.
+
+    ``None`` in ``shape`` allows any length of 1 or more, ``...`` as its first entry any leading axes. Raises ValueError
+    naming ``name`` if ``value`` is no array of real numbers (text, objects, complex numbers, rows of different lengths),
+    has another shape or holds a value that is not finite.
     """
-    try:
-        array = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"{name}: expected an array of numbers of shape {_text(shape)}, got {value!r:.80}"
-        ) from error
-    fits = array.ndim == len(shape) and all(
-        given == wanted or (wanted is None and given >= 1)
-        for given, wanted in zip(array.shape, shape)
-    )
-    if not fits:
-        raise ValueError(f"{name}: expected shape {_text(shape)}, got {array.shape}")
+    array = _as_array(name, value, "biuf", "numbers", shape).astype(np.float64)
     bad = np.argwhere(~np.isfinite(array))
     if len(bad):
         index = tuple(int(i) for i in bad[0])
@@ -34,7 +29,7 @@ def as_float_array(name: str, value, shape: tuple[int | None, ...]) -> np.ndarra
     return array
 
 
-def as_distributions(name: str, value, shape: tuple[int | None, ...]) -> np.ndarray:
+def as_distributions(name: str, value, shape: Shape) -> np.ndarray:
     """Return ``value`` as an array whose last axis holds probability distributions.
 
     Entries must be finite and non-negative, and sum to 1 along the last axis within 1e-8; the result is divided by its
@@ -56,35 +51,38 @@ def as_distributions(name: str, value, shape: tuple[int | None, ...]) -> np.ndar
     return array / totals[..., None]
 
 
-def as_indices(
-    name: str, value, shape: tuple[int | None, ...], upper: int | np.ndarray
-) -> np.ndarray:
-    """Return ``value`` as an integer array with entries in ``0 .. upper - 1`` (``upper`` broadcasts against it).
+def as_indices(name: str, value, shape: Shape, upper: int | np.ndarray) -> np.ndarray:
+    """Return ``value`` as an array of np.intp with entries in ``0 .. upper - 1`` (``upper`` broadcasts against it).
 
     Raises ValueError naming ``name`` for another shape, another type, or an index outside its range.
     """
-    array = np.asarray(value)
-    fits = array.ndim == len(shape) and all(w is None or g == w for g, w in zip(array.shape, shape))
-    if not fits or (array.dtype.kind not in "iu"):
-        raise ValueError(
-            f"{name}: expected integers of shape {_text(shape)}, got {array.dtype} of shape {array.shape}"
-        )
+    array = _as_array(name, value, "iu", "integers", shape)
     bad = np.argwhere((array < 0) | (array >= upper))
     if len(bad):
         index = tuple(int(i) for i in bad[0])
         allowed = int(np.broadcast_to(upper, array.shape)[index])
         raise ValueError(f"{name}{list(index)} is {array[index]}; allowed are 0 to {allowed - 1}")
-    return array
+    return array.astype(np.intp)
+
+
+def as_flags(name: str, value, count: int) -> np.ndarray:
+    """Return ``value`` as a fresh array of ``count`` booleans; raises ValueError naming ``name`` for anything else."""
+    return _as_array(name, value, "b", "booleans", (count,)).copy()
 
 
 def as_number(
     name: str, value, low: float = -np.inf, high: float = np.inf, *, open_low: bool = False
 ) -> float:
-    """Return ``value`` as a float in ``[low, high]`` (``(low, high]`` with ``open_low``); raises ValueError otherwise."""
+    """Return a real number as a float in ``[low, high]`` (``(low, high]`` with ``open_low``).
+
+    Raises ValueError naming ``name`` for a number outside, and for anything else: text, True, a complex number, an array.
+    """
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise ValueError(f"{name}: expected a number, got {value!r:.80}")
     try:
         number = float(value)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name}: expected a number, got {value!r:.80}") from error
+    except OverflowError as error:
+        raise ValueError(f"{name}: a number as large as this cannot be computed with") from error
     if not (low <= number <= high) or (open_low and number == low):
         bracket = "(" if open_low else "["
         raise ValueError(f"{name} is {number}; allowed is a number in {bracket}{low}, {high}]")
@@ -99,10 +97,46 @@ def as_count(name: str, value, low: int = 1) -> int:
     return int(value)
 
 
-def _text(shape: tuple[int | None, ...]) -> str:
-    return (
-        "("
-        + ", ".join("any" if n is None else str(n) for n in shape)
-        + ("," if len(shape) == 1 else "")
-        + ")"
+def as_flag(name: str, value) -> bool:
+    """Return True or False as it is; raises ValueError naming ``name`` for anything else (also for 1 or "yes")."""
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name}: expected True or False, got {value!r:.80}")
+    return bool(value)
+
+
+def as_generator(name: str, rng) -> np.random.Generator:
+    """Return a generator of random numbers as it is; raises ValueError naming ``name`` for anything else."""
+    if not isinstance(rng, np.random.Generator):
+        raise ValueError(
+            f"{name}: expected a generator as np.random.default_rng(seed) makes it, got {rng!r:.80}"
+        )
+    return rng
+
+
+def _as_array(name: str, value, kinds: str, noun: str, shape: Shape) -> np.ndarray:
+    """``value`` as an array of one of the NumPy ``kinds`` and of ``shape``, perhaps not a copy; or ValueError."""
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(
+            f"{name}: expected an array of {noun} of shape {_text(shape)}, got {value!r:.80}"
+        ) from error
+    if array.dtype.kind not in kinds or not _fits(array.shape, shape):
+        raise ValueError(
+            f"{name}: expected {noun} of shape {_text(shape)}, got {array.dtype} of shape {array.shape}"
+        )
+    return array
+
+
+def _fits(given: tuple[int, ...], wanted: Shape) -> bool:
+    if wanted[:1] == (...,):
+        wanted = wanted[1:]
+        given = given[len(given) - len(wanted) :] if len(given) >= len(wanted) else given
+    return len(given) == len(wanted) and all(
+        g == w or (w is None and g >= 1) for g, w in zip(given, wanted)
     )
+
+
+def _text(shape: Shape) -> str:
+    lengths = ["any" if n is None else "..." if n is ... else str(n) for n in shape]
+    return f"({', '.join(lengths)}{',' if len(shape) == 1 else ''})"

@@ -21,7 +21,9 @@ def lesson_costs(request: pytest.FixtureRequest) -> list[str]:
     return request.config.stash.setdefault(LESSON_COSTS, [])
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
     """Show what each lesson cost."""
     if rows := config.stash.get(LESSON_COSTS, []):
         terminalreporter.section("lessons, each run once in a fresh kernel")

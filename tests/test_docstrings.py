@@ -33,7 +33,9 @@ def _inside(body: list[ast.stmt], prefix: str, owner: ast.ClassDef | None) -> It
 def undocumented(source: str) -> list[str]:
     """The public names of a module without docstring; constructors are documented by their class."""
     found = public(ast.parse(source))
-    return [name for name, node, _ in found if not name.endswith("__") and not ast.get_docstring(node)]
+    return [
+        name for name, node, _ in found if not name.endswith("__") and not ast.get_docstring(node)
+    ]
 
 
 def silent_about_errors(source: str) -> list[str]:
@@ -41,7 +43,9 @@ def silent_about_errors(source: str) -> list[str]:
     problems = []
     for name, node, owner in public(ast.parse(source)):
         if isinstance(node, Function) and _raises_value_error(node):
-            said = (ast.get_docstring(node) or "") + (ast.get_docstring(owner) or "" if owner else "")
+            said = (ast.get_docstring(node) or "") + (
+                ast.get_docstring(owner) or "" if owner else ""
+            )
             if "Raises" not in said and "ValueError" not in said:
                 problems.append(name)
     return problems

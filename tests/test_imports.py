@@ -12,7 +12,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "marl_lessons"
-ROOMS = ["envs", "solvers", "algorithms", "evaluation", "viz"]  # each may import itself and those before it
+ROOMS = [
+    "envs",
+    "solvers",
+    "algorithms",
+    "evaluation",
+    "viz",
+]  # each may import itself and those before it
 AUTHORING = "authoring"
 LONGEST_MODULE = 260  # lines
 # The modules that work with neural networks. No other may import torch, nor import one of these.
@@ -56,7 +62,9 @@ def _nodes_at_run_time(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 IMPORTED = {
-    module: imported(path.read_text(encoding="utf-8"), module, is_package=path.name == "__init__.py")
+    module: imported(
+        path.read_text(encoding="utf-8"), module, is_package=path.name == "__init__.py"
+    )
     for module, path in SOURCES.items()
 }
 # Which modules of the package each module imports.
@@ -148,7 +156,9 @@ def test_importing_the_package_is_light() -> None:
     """The clock starts inside the interpreter; the fastest of five runs is what the import itself needs."""
     command = [sys.executable, "-c", TIMED]
     runs = [subprocess.run(command, capture_output=True, text=True, check=True) for _ in range(5)]
-    assert all(run.stdout.split()[1:] == [] for run in runs), "it loads heavy libraries: " + runs[0].stdout
+    assert all(run.stdout.split()[1:] == [] for run in runs), (
+        "it loads heavy libraries: " + runs[0].stdout
+    )
     assert min(float(run.stdout.split()[0]) for run in runs) < 0.3
 
 
@@ -159,7 +169,10 @@ def test_importing_the_package_is_light() -> None:
         ("from a import b, c", {"a", "a.b", "a.c"}),
         ("def f():\n    from . import x", {"marl_lessons.envs", "marl_lessons.envs.x"}),
         ("from ..viz import y", {"marl_lessons.viz", "marl_lessons.viz.y"}),
-        ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import a\nelse:\n    import b", {"b"}),
+        (
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import a\nelse:\n    import b",
+            {"b"},
+        ),
     ],
 )
 def test_imports_are_read_wherever_they_stand(source: str, expected: set[str]) -> None:

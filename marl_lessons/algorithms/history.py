@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from marl_lessons.algorithms.schedules import Schedule, as_schedule
-from marl_lessons.checks import as_count, as_number
+from marl_lessons.algorithms.schedules import PerVisit, Schedule, as_schedule
+from marl_lessons.checks import as_count, as_flag, as_number
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class TabularConfig:
 
     n_steps          environment steps of each seed (typical 2,000 to 200,000)
     step_size        α, a number in [0, 1] or a schedule (typical 0.1, or ``PerVisit(0.7)``)
-    epsilon          ε, probability of a random action, a number in [0, 1] or a schedule (typical 0.1)
+    epsilon          ε, probability of a random action, a number in [0, 1] or a schedule (typical 0.1), but not ``PerVisit``
     time_limit       steps after which an episode is truncated; None: never
     bootstrap_on_truncation  True: a truncated episode's last target still counts the value of the next state, because
                      the world would have gone on. False treats truncation as termination: a mistake, here to be studied.
@@ -34,16 +34,33 @@ class TabularConfig:
 
     def __post_init__(self):
         """Check every field and turn numbers into constant schedules."""
-        as_count("n_steps", self.n_steps)
-        if as_count("n_records", self.n_records) > self.n_steps:
+        put = lambda name, check, *args: object.__setattr__(  # noqa: E731  (the dataclass is frozen)
+            self, name, check(name, getattr(self, name), *args)
+        )
+        put("n_steps", as_count)
+        put("n_records", as_count)
+        if self.n_records > self.n_steps:
             raise ValueError(
                 f"n_records is {self.n_records}; allowed is at most n_steps = {self.n_steps}"
             )
         if self.time_limit is not None:
-            as_count("time_limit", self.time_limit)
-        as_number("initial_value", self.initial_value, -1e12, 1e12)
-        object.__setattr__(self, "step_size", as_schedule("step_size", self.step_size))
-        object.__setattr__(self, "epsilon", as_schedule("epsilon", self.epsilon))
+            put("time_limit", as_count)
+        put("bootstrap_on_truncation", as_flag)
+        put("initial_value", as_number, -1e12, 1e12)
+        put("step_size", as_schedule)
+        put("epsilon", as_schedule)
+        if isinstance(self.epsilon, PerVisit):
+            raise ValueError(
+                "epsilon: PerVisit counts the visits of an action, but ε is needed before one is chosen; "
+                "use a number, PerEpisode or PerStep"
+            )
+
+
+def as_config(config: TabularConfig | None) -> TabularConfig:
+    """``config`` as it is, the defaults for None; raises ValueError naming ``config`` for anything else."""
+    if config is not None and not isinstance(config, TabularConfig):
+        raise ValueError(f"config: expected a TabularConfig or None, got {config!r:.80}")
+    return TabularConfig() if config is None else config
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +76,7 @@ class History:
     epsilon ``[K+1, E]``      exploration rate at that moment
     returns                   one array ``[episodes, n]`` per seed: undiscounted return of every finished episode
     lengths                   one array ``[episodes]`` per seed: its steps
-    last_states               one array ``[episodes]`` per seed: the state in which it ended
+    last_states               one array ``[episodes]`` per seed: the terminal state reached, or the last state before truncation
     """
 
     steps: np.ndarray

@@ -2,6 +2,9 @@
 
 A schedule maps a :class:`Progress` to one number per learner. What it counts (steps, episodes or visits) is the whole
 difference between schedules that learn and schedules that stop exploring before anything was seen.
+
+A schedule of your own is any function of a :class:`Progress`. What it returns is not checked, since that would cost time at
+every step: take care that it lies in [0, 1].
 """
 
 from __future__ import annotations
@@ -32,12 +35,12 @@ Schedule = Callable[[Progress], np.ndarray | float]
 
 @dataclass(frozen=True)
 class Constant:
-    """The same value for ever: ``value`` in [0, 1]."""
+    """The same value for ever: ``value`` in [0, 1]; raises ValueError otherwise."""
 
     value: float
 
     def __post_init__(self):
-        as_number("value", self.value, 0.0, 1.0)
+        _check_fields(self, value=1.0)
 
     def __call__(self, progress: Progress) -> float:
         """The value, whatever the progress."""
@@ -49,13 +52,14 @@ class PerVisit:
     """n^-power at the n-th visit of a state and action.
 
     power 1 is the sample average. The Robbins-Monro conditions (the steps sum to infinity, their squares do not) hold for
-    1/2 < power <= 1 (Sutton & Barto 2018, Eq. 2.7).
+    1/2 < power <= 1 (Sutton & Barto 2018, Eq. 2.7). It is a schedule of step sizes only: when an action is yet to be
+    chosen, there are no visits of it to count. Raises ValueError for a power outside [0, 10].
     """
 
     power: float = 1.0
 
     def __post_init__(self):
-        as_number("power", self.power, 0.0, 10.0)
+        _check_fields(self, power=10.0)
 
     def __call__(self, progress: Progress) -> np.ndarray:
         """``[E, n]``: the step size at the present visit."""
@@ -64,16 +68,14 @@ class PerVisit:
 
 @dataclass(frozen=True)
 class _Decay:
-    """max(floor, start · rate^count)."""
+    """max(floor, start · rate^count); raises ValueError for a field outside [0, 1]."""
 
     start: float
     rate: float
     floor: float = 0.0
 
     def __post_init__(self):
-        as_number("start", self.start, 0.0, 1.0)
-        as_number("rate", self.rate, 0.0, 1.0)
-        as_number("floor", self.floor, 0.0, 1.0)
+        _check_fields(self, start=1.0, rate=1.0, floor=1.0)
 
     def after(self, count):
         """The value after ``count`` decays."""
@@ -81,7 +83,10 @@ class _Decay:
 
 
 class PerEpisode(_Decay):
-    """Decays once every episode: max(floor, start · rate^episode), each seed by its own episodes."""
+    """Decays once every episode: max(floor, start · rate^episode), each seed by its own episodes.
+
+    Raises ValueError for a field outside [0, 1].
+    """
 
     def __call__(self, progress: Progress) -> np.ndarray:
         """``[E, 1]``: the value in each seed's present episode."""
@@ -89,7 +94,10 @@ class PerEpisode(_Decay):
 
 
 class PerStep(_Decay):
-    """Decays at every single step: max(floor, start · rate^step). The famous slip, here to be diagnosed."""
+    """Decays at every single step: max(floor, start · rate^step). The famous slip, here to be diagnosed.
+
+    Raises ValueError for a field outside [0, 1].
+    """
 
     def __call__(self, progress: Progress) -> np.ndarray:
         """The value at this step."""
@@ -98,6 +106,14 @@ class PerStep(_Decay):
 
 def as_schedule(name: str, value) -> Schedule:
     """A schedule as it is, a number as :class:`Constant`; raises ValueError naming ``name`` for anything else."""
-    if callable(value):
-        return value
-    return Constant(as_number(name, value, 0.0, 1.0))
+    if isinstance(value, type):
+        raise ValueError(
+            f"{name}: {value.__name__} is a class; give a schedule made from it, as {value.__name__}(...)"
+        )
+    return value if callable(value) else Constant(as_number(name, value, 0.0, 1.0))
+
+
+def _check_fields(schedule, **highest: float) -> None:
+    """Replace the named fields of a frozen ``schedule`` by checked floats in [0, highest]."""
+    for name, high in highest.items():
+        object.__setattr__(schedule, name, as_number(name, getattr(schedule, name), 0.0, high))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from marl_lessons.algorithms.history import History, Recorder, TabularConfig
+from marl_lessons.algorithms.history import History, Recorder, TabularConfig, as_config
 from marl_lessons.algorithms.schedules import Progress
 from marl_lessons.algorithms.temporal_difference import (
     epsilon_greedy,
@@ -12,7 +12,7 @@ from marl_lessons.algorithms.temporal_difference import (
     sarsa_target,
     td_update,
 )
-from marl_lessons.envs.markov_game import MarkovGame
+from marl_lessons.envs.markov_game import MarkovGame, check_game
 from marl_lessons.envs.simulation import OutcomeTable
 from marl_lessons.seeds import UniformStreams
 
@@ -21,21 +21,17 @@ def q_learning(mdp: MarkovGame, config: TabularConfig | None = None, seeds=30) -
     """Q-learning (Watkins & Dayan 1992; Sutton & Barto 2018, Sec. 6.5) on an MDP; all seeds advance together.
 
     ``seeds``: a count or a sequence of integers; each seed's run is the same whatever others run beside it. Returns a
-    :class:`History` without agent axis. Raises ValueError for several agents or bad settings.
+    :class:`History` without agent axis. Raises ValueError naming ``mdp`` (also for several agents), ``config`` or ``seeds``.
     """
-    return _learn(
-        _one_agent(mdp), config or TabularConfig(), seeds, on_policy=False
-    ).without_agent_axis()
+    return _learn(_one_agent(mdp), config, seeds, on_policy=False).without_agent_axis()
 
 
 def sarsa(mdp: MarkovGame, config: TabularConfig | None = None, seeds=30) -> History:
     """SARSA (Rummery & Niranjan 1994; Sutton & Barto 2018, Sec. 6.4) on an MDP; otherwise as :func:`q_learning`.
 
-    Raises ValueError for several agents or bad settings.
+    Raises ValueError as that does.
     """
-    return _learn(
-        _one_agent(mdp), config or TabularConfig(), seeds, on_policy=True
-    ).without_agent_axis()
+    return _learn(_one_agent(mdp), config, seeds, on_policy=True).without_agent_axis()
 
 
 def independent_q_learning(
@@ -44,20 +40,21 @@ def independent_q_learning(
     """Every agent of ``game`` runs Q-learning on a table of its own, as if the others were part of the world.
 
     Independent Q-learning (Tan 1993; Albrecht et al. 2024, Sec. 5.3.2). Returns a :class:`History` with agent axis.
-    Raises ValueError if the agents have different numbers of actions, or for bad settings.
+    Raises ValueError naming ``game`` (also if its agents have different numbers of actions), ``config`` or ``seeds``.
     """
-    return _learn(game, config or TabularConfig(), seeds, on_policy=False)
+    return _learn(check_game("game", game), config, seeds, on_policy=False)
 
 
 def _one_agent(mdp: MarkovGame) -> MarkovGame:
-    if not mdp.is_mdp:
+    if not check_game("mdp", mdp).is_mdp:
         raise ValueError(
             f"mdp: has {mdp.n_agents} agents; use independent_q_learning, or induced_mdp to fix the others"
         )
     return mdp
 
 
-def _learn(game: MarkovGame, config: TabularConfig, seeds, on_policy: bool) -> History:
+def _learn(game: MarkovGame, config: TabularConfig | None, seeds, on_policy: bool) -> History:
+    config = as_config(config)
     n, n_states, n_actions = game.n_agents, game.n_states, game.n_actions[0]
     if set(game.n_actions) != {n_actions}:
         raise ValueError(
@@ -65,7 +62,7 @@ def _learn(game: MarkovGame, config: TabularConfig, seeds, on_policy: bool) -> H
         )
     streams = UniformStreams(seeds, n_numbers=2 * n + 2)
     n_seeds = len(streams.seeds)
-    q = np.full((n_seeds, n, n_states, n_actions), float(config.initial_value))
+    q = np.full((n_seeds, n, n_states, n_actions), config.initial_value)
     q[:, :, game.terminal] = 0.0
     visits = np.zeros(q.shape, dtype=np.int64)
     recorder = Recorder(config, streams.seeds, q, visits)

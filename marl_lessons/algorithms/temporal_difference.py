@@ -1,4 +1,7 @@
-"""The three lines that make a tabular learner: act, form a target, move towards it. Pure functions of arrays."""
+"""The three lines that make a tabular learner: act, form a target, move towards it.
+
+Pure functions of arrays that their callers have checked: they check nothing themselves.
+"""
 
 from __future__ import annotations
 

@@ -76,7 +76,9 @@ def parser() -> argparse.ArgumentParser:
         "url", nargs="?", metavar="URL", help="the new address, https://github.com/OWNER/REPO"
     )
 
-    shown = _command(commands, "pictures", _pictures, "copy the README's pictures out of the lessons")
+    shown = _command(
+        commands, "pictures", _pictures, "copy the README's pictures out of the lessons"
+    )
     shown.add_argument(
         "--check",
         action="store_true",

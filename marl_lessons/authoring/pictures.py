@@ -12,8 +12,16 @@ FOLDER = Path("notebooks/pictures")
 PICTURES = (  # file, lesson, how the picture's description begins
     ("two_cars.png", "00_start_here.ipynb", "A film of two cars"),
     ("brake_or_go.png", "01_one_car_one_light.ipynb", "A car three cells before"),
-    ("contraction.png", "01_one_car_one_light.ipynb", "Largest error by sweep on a log scale for the grid"),
-    ("convergence.png", "02_learning_from_experience.ipynb", "Distance to the exact values over 20,000"),
+    (
+        "contraction.png",
+        "01_one_car_one_light.ipynb",
+        "Largest error by sweep on a log scale for the grid",
+    ),
+    (
+        "convergence.png",
+        "02_learning_from_experience.ipynb",
+        "Distance to the exact values over 20,000",
+    ),
 )
 
 
@@ -28,7 +36,9 @@ def stored_picture(notebook: Path, description: str) -> bytes:
             data = output.get("data", {})
             if "image/png" in data and "".join(data.get("text/plain", "")).startswith(description):
                 return base64.b64decode("".join(data["image/png"]))
-    raise AuthoringError(f"{notebook.name} shows no picture whose description begins: {description}")
+    raise AuthoringError(
+        f"{notebook.name} shows no picture whose description begins: {description}"
+    )
 
 
 def write_pictures(root: Path, check: bool = False) -> list[str]:

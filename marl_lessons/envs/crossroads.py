@@ -40,7 +40,7 @@ def crossroads(
     phases as frequent as they last. Raises ValueError naming the argument.
     """
     distance = as_count("distance", distance)
-    light = light_kernel(green, yellow, red)
+    light, durations = light_kernel(green, yellow, red), _durations(green, yellow, red)
     grip = as_number("grip", grip, 0.0, 1.0)
     crash_probability = as_number("crash_probability", crash_probability, 0.0, 1.0)
     rewards = [as_number(name, value, -1e12, 1e12) for name, value in
@@ -69,7 +69,7 @@ def crossroads(
     outcome_reward[0, terminal] = 0.0
     starts = np.ravel_multi_index((STOPPED, np.arange(3), distance - 1), (2, 3, distance))
     initial = np.zeros(n_states)
-    initial[starts] = np.array([green, yellow, red]) / (green + yellow + red)
+    initial[starts] = durations / durations.sum()
     names = [
         f"{d} to go, {speed}, {p}"
         for speed in ("moving", "stopped")
@@ -95,12 +95,18 @@ def light_kernel(green: float, yellow: float, red: float) -> np.ndarray:
     Each phase lasts a geometric time with the given mean in seconds (at least 1) and is followed by the next of green,
     yellow, red, green. Raises ValueError naming the phase.
     """
-    means = [as_number(name, mean, 1.0, 1e6) for name, mean in zip(PHASES, (green, yellow, red))]
     kernel = np.zeros((3, 3))
-    for phase, mean in enumerate(means):
+    for phase, mean in enumerate(_durations(green, yellow, red)):
         kernel[phase, phase] = 1 - 1 / mean
         kernel[phase, (phase + 1) % 3] = 1 / mean
     return kernel
+
+
+def _durations(green: float, yellow: float, red: float) -> np.ndarray:
+    """``[3]``: the phases' mean durations, checked; or ValueError naming the phase."""
+    return np.array(
+        [as_number(name, mean, 1.0, 1e6) for name, mean in zip(PHASES, (green, yellow, red))]
+    )
 
 
 def _drive(speed: int, cell: int, action: int, grip: float) -> list[tuple[float, int, int]]:

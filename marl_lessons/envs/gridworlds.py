@@ -17,7 +17,8 @@ Cell = tuple[int, int]
 def jumping_grid(discount: float = 0.9) -> MarkovGame:
     """The 5x5 grid of Examples 3.5 and 3.8: from A every action leads to A' and pays +10, from B to B' and pays +5.
 
-    Stepping off the grid leaves the cell unchanged and pays -1; nothing ends. State index: 5·row + column.
+    Stepping off the grid leaves the cell unchanged and pays -1; nothing ends. State index: 5·row + column. Raises ValueError
+    naming ``discount``.
     """
     jumps = {(0, 1): ((4, 1), 10.0), (0, 3): ((2, 3), 5.0)}
 

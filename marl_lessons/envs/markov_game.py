@@ -10,18 +10,26 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from marl_lessons.checks import as_count, as_distributions, as_float_array, as_number
+from marl_lessons.checks import as_count, as_distributions, as_flag, as_number
+from marl_lessons.envs.game_checks import (
+    checked_action_names,
+    checked_initial,
+    checked_names,
+    checked_rewards,
+    checked_terminal,
+    checked_transition,
+)
 from marl_lessons.envs.termination import states_that_can_avoid_the_end
 
 
 @dataclass(frozen=True, eq=False)
 class MarkovGame:
-    """A finite Markov game ⟨I, S, {A_i}, T, {R_i}, μ⟩ with discount γ (Littman 1994; Albrecht et al. 2024, Def. 6).
+    """A finite Markov game ⟨I, S, {A_i}, T, {R_i}, μ⟩ with discount γ (Littman 1994; Albrecht et al. 2024, Sec. 3.3).
 
     transition  ``[S, A_1, …, A_n, S]``: T(s' | s, a), probabilities that sum to 1 over the last axis.
     reward      ``[n, S, A_1, …, A_n]``: R_i(s, a), the *expected* reward of agent i.
     discount    γ in [0, 1]. γ = 1 is allowed only if every policy reaches a terminal state, or if ``episodic`` is True.
-    initial     ``[S]``: μ(s), where an episode begins; default: uniform over the states that are not terminal.
+    initial     ``[S]``: μ(s), where an episode begins, never in a terminal state; default: uniform over the others.
     terminal    ``[S]`` booleans: absorbing states without reward, in which an episode ends; default: none.
     outcome_reward  ``[n, S, A_1, …, A_n, S]`` or None: R_i(s, a, s'), the reward on arriving in s'. If given, ``reward`` may
                 be None and becomes its expectation Σ_s' T(s'|s,a) R_i(s,a,s'). Planning needs only ``reward``;
@@ -46,47 +54,21 @@ class MarkovGame:
 
     def __post_init__(self):
         """Check every array, fill in the defaults and make the arrays read-only."""
-        shape = _checked_shape(self.transition)
-        n, n_states, n_actions = len(shape) - 2, shape[0], shape[1:-1]
-        put = lambda key, value: object.__setattr__(self, key, value)  # noqa: E731  (the dataclass is frozen)
-        put("n_agents", n)
-        put("transition", as_distributions("transition", self.transition, shape))
-        if self.outcome_reward is not None:
-            put(
-                "outcome_reward", as_float_array("outcome_reward", self.outcome_reward, (n, *shape))
-            )
-            expected = np.einsum("...t,n...t->n...", self.transition, self.outcome_reward)
-            if self.reward is not None and not np.allclose(
-                self.reward, expected, atol=1e-8, rtol=1e-8
-            ):
-                raise ValueError(
-                    "reward differs from the expectation of outcome_reward; give one of the two only"
-                )
-            put("reward", expected)
-        put("reward", as_float_array("reward", self.reward, (n, *shape[:-1])))
+        put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731  (the dataclass is frozen)
+        put("transition", checked_transition(self.transition))
+        put("n_agents", self.transition.ndim - 2)
+        reward, outcome_reward = checked_rewards(
+            self.reward, self.outcome_reward, self.transition, self.n_agents
+        )
+        put("reward", reward)
+        put("outcome_reward", outcome_reward)
         put("discount", as_number("discount", self.discount, 0.0, 1.0))
-        put(
-            "terminal",
-            _checked_terminal(self.terminal, self.transition, self.reward, self.outcome_reward),
-        )
-        put("initial", _checked_initial(self.initial, self.terminal))
-        put("state_names", _checked_names("state_names", self.state_names, n_states))
-        if self.action_names is not None and len(self.action_names) != n:
-            raise ValueError(
-                f"action_names: expected one tuple per agent ({n}), got {len(self.action_names)}"
-            )
-        names = self.action_names or (None,) * n
-        put(
-            "action_names",
-            tuple(_checked_names(f"action_names[{i}]", names[i], n_actions[i]) for i in range(n)),
-        )
-        for array in (
-            self.transition,
-            self.reward,
-            self.initial,
-            self.terminal,
-            self.outcome_reward,
-        ):
+        put("episodic", as_flag("episodic", self.episodic))
+        put("terminal", checked_terminal(self.terminal, self.transition, reward, outcome_reward))
+        put("initial", checked_initial(self.initial, self.terminal))
+        put("state_names", checked_names("state_names", self.state_names, self.n_states))
+        put("action_names", checked_action_names(self.action_names, self.n_actions))
+        for array in (self.transition, reward, outcome_reward, self.initial, self.terminal):
             if array is not None:
                 array.flags.writeable = False
         self._check_that_episodes_end()
@@ -173,9 +155,8 @@ class MarkovGame:
     def induced_mdp(self, agent: int, policies: Sequence[np.ndarray | None]) -> MarkovGame:
         """The MDP that ``agent`` faces while every other agent j keeps to the fixed policy ``policies[j][S, A_j]``.
 
-        T_i(s'|s,a_i) = Σ_{a_-i} Π_{j≠i} π_j(a_j|s) T(s'|s,⟨a_i,a_-i⟩), and R_i likewise (Albrecht et al. 2024, Sec. 5.4).
-        ``policies[agent]`` is ignored and may be None. If these others' policies never let the game end, a discount
-        of 1 is refused as for any other MDP. Raises ValueError naming ``agent`` or ``policies``.
+        T_i(s'|s,a_i) = Σ_{a_-i} Π_{j≠i} π_j(a_j|s) T(s'|s,⟨a_i,a_-i⟩), and R_i likewise (Albrecht et al. 2024,
+        Sec. 5.3.2). ``policies[agent]`` is ignored and may be None. Raises ValueError naming ``agent`` or ``policies``.
         """
         if as_count("agent", agent, low=0) >= self.n_agents:
             raise ValueError(f"agent is {agent}; allowed are 0 to {self.n_agents - 1}")
@@ -212,52 +193,8 @@ def _average_out(array: np.ndarray, policy: np.ndarray, agent: int) -> np.ndarra
     return (weights * moved).sum(axis=1)
 
 
-def _checked_shape(transition) -> tuple[int, ...]:
-    shape = np.shape(transition)
-    if len(shape) < 3 or shape[0] != shape[-1] or min(shape) < 1:
-        raise ValueError(
-            f"transition: expected shape [S, A_1, ..., A_n, S] with no empty axis, got {shape}"
-        )
-    return shape
-
-
-def _checked_terminal(terminal, transition, reward, outcome_reward) -> np.ndarray:
-    n_states = transition.shape[0]
-    if terminal is None:
-        return np.zeros(n_states, dtype=bool)
-    terminal = np.array(terminal)
-    if terminal.shape != (n_states,) or terminal.dtype != bool:
-        raise ValueError(
-            f"terminal: expected {n_states} booleans, got {terminal.dtype} of shape {terminal.shape}"
-        )
-    for state in np.flatnonzero(terminal):
-        if not np.all(transition[state, ..., state] == 1):
-            raise ValueError(
-                f"transition[{state}]: state {state} is terminal, so every action must lead back to itself"
-            )
-        paid = (
-            [reward[:, state]]
-            if outcome_reward is None
-            else [reward[:, state], outcome_reward[:, state, ..., state]]
-        )
-        if any(np.any(r != 0) for r in paid):
-            raise ValueError(
-                f"reward[:, {state}]: state {state} is terminal, so its reward must be 0"
-            )
-    return terminal
-
-
-def _checked_initial(initial, terminal: np.ndarray) -> np.ndarray:
-    if initial is None:
-        if terminal.all():
-            raise ValueError("terminal: all states are terminal; at least one must not be")
-        return ~terminal / np.sum(~terminal)
-    return as_distributions("initial", initial, terminal.shape)
-
-
-def _checked_names(argument: str, names, count: int) -> tuple[str, ...]:
-    if names is None:
-        return tuple(str(k) for k in range(count))
-    if isinstance(names, str) or len(names) != count:
-        raise ValueError(f"{argument}: expected {count} names, got {names!r:.80}")
-    return tuple(str(name) for name in names)
+def check_game(name: str, game: MarkovGame) -> MarkovGame:
+    """``game`` as it is; raises ValueError naming ``name`` for anything that is no :class:`MarkovGame`."""
+    if not isinstance(game, MarkovGame):
+        raise ValueError(f"{name}: expected a MarkovGame, got a {type(game).__name__}")
+    return game

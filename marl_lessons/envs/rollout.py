@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from marl_lessons.checks import as_count
-from marl_lessons.envs.markov_game import MarkovGame
+from marl_lessons.checks import as_count, as_generator
+from marl_lessons.envs.markov_game import MarkovGame, check_game
 from marl_lessons.envs.simulation import Worlds
 
 
@@ -32,7 +32,8 @@ def rollout(
     ``start`` is the first state; by default it is drawn from the game's initial distribution. Raises ValueError naming
     the argument.
     """
-    policies = game.check_policies(policies)
+    policies = check_game("game", game).check_policies(policies)
+    rng = as_generator("rng", rng)
     world = Worlds(game, 1, as_count("time_limit", time_limit))
     world.reset(rng)
     if start is not None:

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from marl_lessons.checks import as_count, as_indices
-from marl_lessons.envs.markov_game import MarkovGame
+from marl_lessons.checks import as_count, as_flags, as_generator, as_indices
+from marl_lessons.envs.markov_game import MarkovGame, check_game
 
 
 class Step(NamedTuple):
@@ -27,7 +27,7 @@ class Step(NamedTuple):
 class OutcomeTable:
     """The transitions of a game as short lists of possible outcomes, for fast sampling.
 
-    For every (state, joint action) pair the table lists its K most numerous possible next states, their cumulative
+    For every (state, joint action) pair the table lists its K most probable next states, their cumulative
     probabilities and the rewards paid: ``next_states[S·A, K]``, ``cumulative[S·A, K]``, ``rewards[S·A, K, n]``.
     """
 
@@ -75,7 +75,7 @@ class Worlds:
 
         Raises ValueError naming the argument.
         """
-        self.game, self.n_worlds = game, as_count("n_worlds", n_worlds)
+        self.game, self.n_worlds = check_game("game", game), as_count("n_worlds", n_worlds)
         self.time_limit = None if time_limit is None else as_count("time_limit", time_limit)
         self._outcomes = OutcomeTable(game)
         self._strides = np.cumprod((1, *game.n_actions[:0:-1]))[::-1]  # joint action in C order
@@ -85,28 +85,28 @@ class Worlds:
         self.ended = np.ones(self.n_worlds, dtype=bool)
 
     def reset(self, rng: np.random.Generator) -> np.ndarray:
-        """Begin a new episode in every copy; returns the states ``[E]``."""
+        """Begin a new episode in every copy; returns the states ``[E]``. Raises ValueError naming ``rng``."""
         return self.reset_where(np.ones(self.n_worlds, dtype=bool), rng)
 
     def reset_where(self, which: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Begin a new episode in the copies where ``which[E]`` is True; returns all states ``[E]``."""
-        which = np.asarray(which)
-        if which.shape != (self.n_worlds,) or which.dtype != bool:
-            raise ValueError(
-                f"which: expected {self.n_worlds} booleans, got {which.dtype} of shape {which.shape}"
-            )
+        """Begin a new episode in the copies where ``which[E]`` is True; returns all states ``[E]``.
+
+        Raises ValueError naming ``which`` or ``rng``.
+        """
+        which, rng = as_flags("which", which, self.n_worlds), as_generator("rng", rng)
         self.states[which] = rng.choice(
             self.game.n_states, size=int(which.sum()), p=self.game.initial
         )
         self.ages[which] = 0
-        self.ended[which] = self.game.terminal[self.states[which]]
+        self.ended[which] = False
         return self.states.copy()
 
     def step(self, actions: np.ndarray, rng: np.random.Generator) -> Step:
         """Advance every copy by the joint actions ``[E, n]``.
 
-        Raises ValueError for actions outside the game's, and for copies that have ended and were not begun again.
+        Raises ValueError naming ``actions`` or ``rng``, and for copies that have ended and were not begun again.
         """
+        rng = as_generator("rng", rng)
         actions = as_indices(
             "actions", actions, (self.n_worlds, self.game.n_agents), np.array(self.game.n_actions)
         )

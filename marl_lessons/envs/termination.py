@@ -1,4 +1,7 @@
-"""Who reaches the end: reachability questions on the graph of a tabular problem."""
+"""Who reaches the end: reachability questions on the graph of a tabular problem.
+
+Pure functions of arrays that their callers have checked: they check nothing themselves.
+"""
 
 from __future__ import annotations
 

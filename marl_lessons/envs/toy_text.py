@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from marl_lessons.checks import as_float_array
+from marl_lessons.checks import (
+    PROBABILITY_TOLERANCE,
+    as_count,
+    as_distributions,
+    as_flag,
+    as_number,
+)
 from marl_lessons.envs.markov_game import MarkovGame
 
 
@@ -16,7 +22,8 @@ def from_gymnasium(env, discount: float) -> MarkovGame:
     lead to an extra state "end" instead. R(s,a,s') is the mean reward of the transitions from s to s' under a. A time
     limit that wraps the environment is no part of the model and is left out.
 
-    The promise ``episodic=True`` is given, so γ = 1 is allowed. Raises ValueError naming ``env`` if it has no such table.
+    The promise ``episodic=True`` is given, so γ = 1 is allowed. Raises ValueError naming ``env`` if it has no such table, and
+    ``discount`` if that is not in [0, 1].
     """
     table = getattr(getattr(env, "unwrapped", env), "P", None)
     if not isinstance(table, dict) or not table:
@@ -41,6 +48,7 @@ def from_gymnasium(env, discount: float) -> MarkovGame:
     outcome_reward = np.divide(paid, transition, out=np.zeros_like(paid), where=transition > 0)
     transition[terminal], outcome_reward[terminal] = 0.0, 0.0
     transition[terminal, :, terminal] = 1.0
+    _check_totals(transition)
     return MarkovGame(
         transition,
         None,
@@ -54,27 +62,51 @@ def from_gymnasium(env, discount: float) -> MarkovGame:
     )
 
 
-def _rows(table) -> list[tuple[int, int, float, int, float, bool]]:
-    """All transitions (s, a, probability, s', reward, terminated); raises ValueError for gaps in the numbering."""
-    n_states, n_actions = len(table), len(table[min(table)])
-    if sorted(table) != list(range(n_states)) or any(
-        sorted(table[s]) != list(range(n_actions)) for s in table
-    ):
+def _rows(table: dict) -> list[tuple[int, int, float, int, float, bool]]:
+    """All transitions (s, a, probability, s', reward, terminated); or ValueError naming ``env``."""
+    numbered = [_numbered(table), *(_numbered(choices) for choices in table.values())]
+    if not all(numbered) or any(len(choices) != len(table[0]) for choices in table.values()):
         raise ValueError(
             "env: P must number its states and actions 0, 1, 2, … with the same actions in every state"
         )
-    rows = [
-        (s, a, float(p), int(t), float(r), bool(d))
-        for s in table
-        for a in table[s]
-        for p, t, r, d in table[s][a]
-    ]
-    bad = [row for row in rows if not 0 <= row[3] < n_states]
-    if bad:
-        raise ValueError(
-            f"env: P[{bad[0][0]}][{bad[0][1]}] leads to state {bad[0][3]}; allowed are 0 to {n_states - 1}"
-        )
+    rows = []
+    for s, choices in table.items():
+        for a, outcomes in choices.items():
+            if not isinstance(outcomes, list | tuple):
+                raise ValueError(f"env: P[{s}][{a}] is no list of transitions: {outcomes!r:.80}")
+            rows += [(s, a, *_outcome(f"env: P[{s}][{a}]", o, len(table))) for o in outcomes]
     return rows
+
+
+def _numbered(mapping) -> bool:
+    """Whether the keys of ``mapping`` are 0, 1, 2, … and nothing else."""
+    return isinstance(mapping, dict) and 0 in mapping and set(mapping) == set(range(len(mapping)))
+
+
+def _outcome(where: str, outcome, n_states: int) -> tuple[float, int, float, bool]:
+    """One checked (probability, s', reward, terminated); or ValueError that begins with ``where``."""
+    if not isinstance(outcome, list | tuple) or len(outcome) != 4:
+        raise ValueError(
+            f"{where}: expected (probability, next state, reward, terminated), got {outcome!r:.80}"
+        )
+    probability, target, reward, done = outcome
+    target = as_count(f"{where}: the next state", target, low=0)
+    if target >= n_states:
+        raise ValueError(f"{where} leads to state {target}; allowed are 0 to {n_states - 1}")
+    return (
+        as_number(f"{where}: a probability", probability, 0.0, 1.0),
+        target,
+        as_number(f"{where}: a reward", reward, -1e12, 1e12),
+        as_flag(f"{where}: terminated", done),
+    )
+
+
+def _check_totals(transition: np.ndarray) -> None:
+    totals = transition.sum(axis=2)
+    for s, a in np.argwhere(np.abs(totals - 1) > PROBABILITY_TOLERANCE):
+        raise ValueError(
+            f"env: the probabilities in P[{s}][{a}] sum to {totals[s, a]:.10g}; they must sum to 1"
+        )
 
 
 def _initial(env, n_states: int) -> np.ndarray:
@@ -83,7 +115,7 @@ def _initial(env, n_states: int) -> np.ndarray:
         raise ValueError(
             "env: has no `initial_state_distrib`, so where its episodes begin is unknown"
         )
-    return as_float_array("env.unwrapped.initial_state_distrib", distribution, (n_states,))
+    return as_distributions("env.unwrapped.initial_state_distrib", distribution, (n_states,))
 
 
 def _entered_alive(rows, initial: np.ndarray) -> set[int]:

@@ -6,12 +6,16 @@ import numpy as np
 
 from marl_lessons.algorithms.history import History
 from marl_lessons.checks import as_float_array
-from marl_lessons.envs.markov_game import MarkovGame
+from marl_lessons.envs.markov_game import MarkovGame, check_game
+from marl_lessons.solvers.solution import check_mdp
 
 
 def reachable_states(mdp: MarkovGame) -> np.ndarray:
-    """``[S]`` booleans: non-terminal states that some policy can reach from the initial ones."""
-    possible = (mdp.joint_transition > 0).any(axis=1)
+    """``[S]`` booleans: non-terminal states that some policy can reach from the initial ones.
+
+    Raises ValueError naming ``mdp`` for anything that is no game.
+    """
+    possible = (check_game("mdp", mdp).joint_transition > 0).any(axis=1)
     reached = mdp.initial > 0
     while True:
         larger = reached | (reached & ~mdp.terminal) @ possible
@@ -24,9 +28,17 @@ def distance_to_optimum(history: History, mdp: MarkovGame, optimal_q: np.ndarray
     """``[K+1, E]``: max |Q - Q*| over reachable states and all actions, as a fraction of Q*'s range.
 
     ``optimal_q[S, A]`` exact values. The range is the largest minus the smallest entry of Q* over the same states: 0.05
-    means that no entry is off by more than 5 % of it. Raises ValueError for another shape or a range of zero.
+    means that no entry is off by more than 5 % of it. Raises ValueError naming the argument, if history and mdp do not
+    belong together, and for a range of zero.
     """
-    optimal_q = as_float_array("optimal_q", optimal_q, history.q.shape[2:])
+    size = check_mdp(mdp)[1].shape
+    if not isinstance(history, History) or history.q.ndim != 4:
+        raise ValueError("history: expected a History of one agent, as q_learning returns it")
+    if history.q.shape[2:] != size:
+        raise ValueError(
+            f"mdp: has {size[0]} states and {size[1]} actions, the tables of history {history.q.shape[2:]}"
+        )
+    optimal_q = as_float_array("optimal_q", optimal_q, size)
     where = reachable_states(mdp)
     value_range = np.ptp(optimal_q[where])
     if value_range == 0:
@@ -40,14 +52,15 @@ def greedy_return(q: np.ndarray, mdp: MarkovGame) -> np.ndarray:
     """``[...]``: exact expected return from the start of the greedy policy of each table ``q[..., S, A]``.
 
     No simulation: the linear system of policy evaluation, solved for all tables at once. The discount must be below 1,
-    because a greedy policy of a half-learned table may never end; raises ValueError otherwise.
+    because a greedy policy of a half-learned table may never end. Raises ValueError naming ``q`` or ``mdp``.
     """
+    transition, reward = check_mdp(mdp)
+    q = as_float_array("q", q, (..., *reward.shape))
     if mdp.discount >= 1:
         raise ValueError(
             "mdp: discount is 1, and a greedy policy may never end; use a discount below 1"
         )
-    states = np.arange(mdp.n_states)
-    action = np.asarray(q).argmax(axis=-1)
-    chain, reward = mdp.joint_transition[states, action], mdp.joint_reward[0][states, action]
+    states, action = np.arange(mdp.n_states), q.argmax(axis=-1)
+    chain, reward = transition[states, action], reward[states, action]
     values = np.linalg.solve(np.eye(mdp.n_states) - mdp.discount * chain, reward[..., None])[..., 0]
     return values @ mdp.initial

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from marl_lessons.checks import as_count
-from marl_lessons.envs.markov_game import MarkovGame
+from marl_lessons.checks import as_count, as_generator
+from marl_lessons.envs.markov_game import MarkovGame, check_game
 from marl_lessons.envs.simulation import Worlds
 
 
@@ -17,10 +17,11 @@ def discounted_returns(
     ``policies``: one ``[S, A_i]`` per agent. What comes after ``time_limit`` steps is left out, so choose it with γ to
     the power of ``time_limit`` negligible. Raises ValueError naming the argument.
     """
-    policies = game.check_policies(policies)
+    policies = check_game("game", game).check_policies(policies)
+    rng = as_generator("rng", rng)
     thresholds = [np.cumsum(policy, axis=1)[:, :-1] for policy in policies]
     world = Worlds(game, as_count("n_episodes", n_episodes), as_count("time_limit", time_limit))
-    states, playing = world.reset(rng), ~world.ended
+    states, playing = world.reset(rng), np.ones(world.n_worlds, dtype=bool)
     returns = np.zeros((world.n_worlds, game.n_agents))
     factor = 1.0
     while playing.any():

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from marl_lessons.checks import as_count, as_float_array
+from marl_lessons.checks import as_count, as_float_array, as_number
 
 
 class Band(NamedTuple):
@@ -23,18 +23,25 @@ def band(values: np.ndarray, share: float = 0.8) -> Band:
     Raises ValueError naming the argument.
     """
     values = as_float_array("values", values, (None, None))
-    if not 0 < share <= 1:
-        raise ValueError(f"share is {share}; allowed is a number in (0, 1]")
+    share = as_number("share", share, 0.0, 1.0, open_low=True)
     low, median, high = np.quantile(values, [(1 - share) / 2, 0.5, (1 + share) / 2], axis=1)
     return Band(median, low, high)
 
 
 def first_episodes(returns, n_episodes: int) -> np.ndarray:
-    """``[n_episodes, E]``: the first episodes' returns of every seed, from one array per seed.
+    """``[n_episodes, E]``: the first episodes' returns of every seed, from one array ``[episodes]`` per seed.
 
-    Raises ValueError if a seed finished fewer.
+    With arrays ``[episodes, n]`` the result is ``[n_episodes, E, n]``. Raises ValueError naming the argument, also if a
+    seed finished fewer episodes.
     """
     n_episodes = as_count("n_episodes", n_episodes)
+    if not isinstance(returns, list | tuple) or not returns:
+        raise ValueError(f"returns: expected a list of one array per seed, got {returns!r:.80}")
+    returns = [as_float_array(f"returns[{e}]", r, (...,)) for e, r in enumerate(returns)]
+    if any(r.ndim == 0 or r.shape[1:] != returns[0].shape[1:] for r in returns):
+        raise ValueError(
+            f"returns: expected arrays [episodes] or [episodes, n], got shapes {[r.shape for r in returns]}"
+        )
     shortest = min(len(r) for r in returns)
     if shortest < n_episodes:
         raise ValueError(

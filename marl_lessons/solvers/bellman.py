@@ -1,5 +1,6 @@
 """The Bellman equations as functions of arrays: one backup each, nothing else.
 
+Pure functions of arrays that their callers have checked: they check nothing themselves.
 Shapes: ``transition[S, A, S]``, ``reward[S, A]``, ``v[S]``, ``q[S, A]``, ``policy[S, A]``.
 """
 

@@ -1,4 +1,7 @@
-"""How many steps the future counts for: the constant that turns a residual into a guaranteed error."""
+"""How many steps the future counts for: the constant that turns a residual into a guaranteed error.
+
+Pure functions of games, policies and chains that their callers have checked: they check no types or shapes themselves.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,10 @@ def policy_horizon(mdp: MarkovGame, policy: np.ndarray) -> float:
 def largest_horizon(mdp: MarkovGame) -> float:
     """The largest :func:`policy_horizon` over all policies; ``inf`` if γ = 1 and some policy never terminates.
 
-    For γ < 1 the bound 1/(1-γ) is returned. For γ = 1 it is computed by policy iteration on the time to termination.
+    For γ < 1 the bound 1/(1-γ) is returned. For γ = 1, policy iteration on the time to termination finds times t(s) with
+    1 + max_a Σ_s' T(s'|s,a) t(s') ≤ t(s) + d for a small d ≥ 0. Then c·t with c = 1/(1-d) satisfies the same with d = 0, so
+    that no policy takes longer than c·t: its maximum is returned, an upper bound however early the iteration stopped, and
+    ``inf`` if d ≥ 1.
     """
     if mdp.discount < 1:
         return 1 / (1 - mdp.discount)
@@ -35,14 +41,21 @@ def largest_horizon(mdp: MarkovGame) -> float:
         return np.inf
     alive = ~mdp.terminal
     kernel = mdp.joint_transition[alive][:, :, alive]
-    chosen, states = np.zeros(len(kernel), dtype=int), np.arange(len(kernel))
+    chosen, states, seen = np.zeros(len(kernel), dtype=int), np.arange(len(kernel)), set()
     while True:
-        time = np.linalg.solve(np.eye(len(kernel)) - kernel[states, chosen], np.ones(len(kernel)))
+        seen.add(chosen.tobytes())
+        try:
+            time = np.linalg.solve(
+                np.eye(len(kernel)) - kernel[states, chosen], np.ones(len(kernel))
+            )
+        except np.linalg.LinAlgError:  # an ending so improbable that rounding loses it
+            return np.inf
         longer = 1 + kernel @ time
-        better = longer.max(axis=1) > longer[states, chosen] * (1 + 1e-9)
-        if not better.any():
-            return float(longer.max() * (1 + 1e-6))  # rounded up: it serves as an upper bound
+        better = longer.max(axis=1) > time + 1e-12 * time.max()
         chosen = np.where(better, longer.argmax(axis=1), chosen)
+        if chosen.tobytes() in seen:
+            short = max(float((longer.max(axis=1) - time).max()), 0.0)
+            return float(time.max() / (1 - short)) if short < 1 and time.min() > 0 else np.inf
 
 
 def check_termination(mdp: MarkovGame, chain: np.ndarray) -> None:

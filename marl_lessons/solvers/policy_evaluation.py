@@ -32,11 +32,15 @@ def policy_evaluation(
     The sweeps stop when the error is guaranteed to be at most ``tolerance``: if one sweep changes no value by more than
     δ, then every value after it is within (h - 1) δ of the truth, h being the policy's horizon (:mod:`.horizon`).
 
+    The linear system leaves no error but that of rounding, so its ``error_bound`` is 0 and ``tolerance`` plays no part.
+
     Raises ValueError naming the argument; for a policy that never terminates at γ = 1; and if ``max_sweeps`` sweeps do
     not reach ``tolerance``.
     """
     transition, reward = check_mdp(mdp)
     policy = check_policy(mdp, policy)
+    tolerance = as_number("tolerance", tolerance, 0.0, open_low=True)
+    max_sweeps = as_count("max_sweeps", max_sweeps)
     check_termination(mdp, np.einsum("sa,sat->st", policy, transition))
     if method == "linear":
         alive = ~mdp.terminal
@@ -46,7 +50,6 @@ def policy_evaluation(
         )
         history, bound = np.stack([np.zeros_like(v), v]), 0.0
     elif method == "iterative":
-        tolerance = as_number("tolerance", tolerance, 0.0, open_low=True)
         sweep = lambda v: expectation_backup(v, policy, transition, reward, mdp.discount)  # noqa: E731
         history, bound = sweep_until(
             sweep, mdp.n_states, policy_horizon(mdp, policy), tolerance, max_sweeps
@@ -66,12 +69,11 @@ def sweep_until(
     Where the horizon is infinite there is no such guarantee: the sweeps then stop when no value changes by more than
     ``tolerance`` / 1000, and the bound returned is ``inf``. Raises ValueError after ``max_sweeps`` sweeps.
     """
-    max_sweeps = as_count("max_sweeps", max_sweeps)
     history = [np.zeros(n_states)]
     for _ in range(max_sweeps):
         history.append(sweep(history[-1]))
         change = np.abs(history[-1] - history[-2]).max()
-        bound = 0.0 if change == 0 else (horizon - 1) * change
+        bound = np.inf if np.isinf(horizon) else (horizon - 1) * change
         if bound <= tolerance or (np.isinf(horizon) and change <= tolerance / 1000):
             return np.array(history), float(bound)
     raise ValueError(

@@ -1,11 +1,14 @@
-"""Policy iteration: evaluate, improve, repeat; exact after finitely many improvements."""
+"""Policy iteration: evaluate, improve, repeat; it stops after finitely many improvements."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 
 from marl_lessons.envs.markov_game import MarkovGame
-from marl_lessons.solvers.bellman import action_values, greedy_policy
+from marl_lessons.solvers.bellman import greedy_policy
+from marl_lessons.solvers.horizon import largest_horizon
 from marl_lessons.solvers.policy_evaluation import policy_evaluation
 from marl_lessons.solvers.solution import Solution, check_mdp, check_policy
 
@@ -17,31 +20,46 @@ def improve(q: np.ndarray, policy: np.ndarray) -> np.ndarray:
     (Sutton & Barto 2018, Sec. 4.2-4.3; ties: Exercise 4.4).
     """
     advantage = q.max(axis=1) - (policy * q).sum(axis=1)
-    tie = advantage <= 1e-10 * (1 + np.abs(q).max(axis=1))
+    tie = advantage <= 1e-12 * (1 + np.abs(q).max())
     return np.where(tie[:, None], policy, greedy_policy(q))
 
 
 def policy_iteration(mdp: MarkovGame, policy: np.ndarray | None = None) -> Solution:
-    """An optimal policy of ``mdp`` and its value, exact up to rounding (Howard 1960; Sutton & Barto 2018, Sec. 4.3).
+    """An optimal policy of ``mdp`` and its value (Howard 1960; Sutton & Barto 2018, Sec. 4.3).
 
     ``policy[S, A]`` is where to begin; by default every state takes the action that may bring a terminal state closest
     (or action 0 where there is none), a policy that terminates if any does. With γ = 1 and ``episodic=True`` the answer is
     right under the promise that policies which never terminate are no better than the best one that does.
 
+    The policies improve until none of their advantages exceeds the error of rounding, or until rounding brings an earlier
+    policy back. ``error_bound`` is honest about what is left: the largest remaining advantage δ times the largest horizon
+    (:mod:`.horizon`), ``inf`` where that is infinite, and 0 where δ is no more than rounding: the values are then exact
+    up to rounding.
+
     Raises ValueError naming the argument, and for a policy that does not terminate at γ = 1.
     """
-    transition, reward = check_mdp(mdp)
+    check_mdp(mdp)
     policy = towards_the_end(mdp) if policy is None else check_policy(mdp, policy)
-    history, policies = [], []
-    while True:
+    history, policies, seen = [], [], set()
+    while policy.tobytes() not in seen:
         evaluated = policy_evaluation(mdp, policy)
         history.append(evaluated.v)
-        improved = improve(evaluated.q, policy)
         policies.append(policy)
-        if np.array_equal(improved, policy):
-            q = action_values(evaluated.v, transition, reward, mdp.discount)
-            return Solution(evaluated.v, q, policy, np.array(history), np.array(policies), 0.0)
-        policy = improved
+        seen.add(policy.tobytes())
+        policy = improve(evaluated.q, policy)
+    return replace(
+        evaluated,
+        policy=policies[-1],
+        history=np.array(history),
+        policies=np.array(policies),
+        error_bound=_error_bound(mdp, evaluated.q, policies[-1]),
+    )
+
+
+def _error_bound(mdp: MarkovGame, q: np.ndarray, policy: np.ndarray) -> float:
+    """How far the value of ``policy`` may be below the optimum: V* ≤ V^π + δ·h, if no advantage in ``q`` exceeds δ."""
+    left = float((q.max(axis=1) - (policy * q).sum(axis=1)).max())
+    return 0.0 if left <= 1e-13 * (1 + np.abs(q).max()) else left * largest_horizon(mdp)
 
 
 def towards_the_end(mdp: MarkovGame) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from marl_lessons.checks import as_distributions
-from marl_lessons.envs.markov_game import MarkovGame
+from marl_lessons.envs.markov_game import MarkovGame, check_game
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +18,8 @@ class Solution:
     policy ``[S, A]``: the policy evaluated, or a greedy one.
     history ``[K+1, S]``: the values at the start and after each of K sweeps (policy iteration: of each policy in turn).
     policies ``[K+1, S, A]``: policy iteration's policies, one for each row of ``history``; None for the other methods.
-    error_bound: a guaranteed bound on max_s |v(s) - true value|; ``inf`` where theory gives none.
+    error_bound: a guaranteed bound on max_s |v(s) - true value|, apart from the rounding of the arithmetic; ``inf`` where
+    theory gives none.
     """
 
     v: np.ndarray
@@ -35,10 +36,8 @@ class Solution:
 
 
 def check_mdp(mdp: MarkovGame) -> tuple[np.ndarray, np.ndarray]:
-    """``transition[S, A, S]`` and ``reward[S, A]`` of ``mdp``; raises ValueError if it has several agents."""
-    if not isinstance(mdp, MarkovGame):
-        raise ValueError(f"mdp: expected a MarkovGame, got a {type(mdp).__name__}")
-    if not mdp.is_mdp:
+    """``transition[S, A, S]`` and ``reward[S, A]`` of ``mdp``; raises ValueError naming ``mdp``, also for several agents."""
+    if not check_game("mdp", mdp).is_mdp:
         raise ValueError(
             f"mdp: has {mdp.n_agents} agents; fix the others' policies with induced_mdp first"
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from marl_lessons.checks import as_number
+from marl_lessons.checks import as_count, as_number
 from marl_lessons.envs.markov_game import MarkovGame
 from marl_lessons.solvers.bellman import action_values, greedy_policy, optimality_backup
 from marl_lessons.solvers.horizon import largest_horizon
@@ -25,6 +25,7 @@ def value_iteration(
     """
     transition, reward = check_mdp(mdp)
     tolerance = as_number("tolerance", tolerance, 0.0, open_low=True)
+    max_sweeps = as_count("max_sweeps", max_sweeps)
     sweep = lambda v: optimality_backup(v, transition, reward, mdp.discount)  # noqa: E731
     history, bound = sweep_until(sweep, mdp.n_states, largest_horizon(mdp), tolerance, max_sweeps)
     q = action_values(history[-1], transition, reward, mdp.discount)

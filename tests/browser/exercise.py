@@ -27,7 +27,9 @@ LOOK = """async output => {
   };
 }"""
 
-CELL_INDEX = "e => [...document.querySelectorAll('.jp-Notebook .jp-Cell')].indexOf(e.closest('.jp-Cell'))"
+CELL_INDEX = (
+    "e => [...document.querySelectorAll('.jp-Notebook .jp-Cell')].indexOf(e.closest('.jp-Cell'))"
+)
 LABEL = """e => e.closest('.widget-inline-hbox')?.querySelector('.widget-label')?.textContent
   || e.getAttribute('aria-label') || 'without a label'"""
 
@@ -53,7 +55,9 @@ class Control:
         elif not seen["sources"]:
             self.faults.append(f"{self.name}, {where}: no picture")
         elif seen["broken"] or seen["unnamed"]:
-            self.faults.append(f"{self.name}, {where}: a picture that is broken or has no alternative text")
+            self.faults.append(
+                f"{self.name}, {where}: a picture that is broken or has no alternative text"
+            )
         return tuple(seen["sources"] or seen["alerts"])
 
     def press(self, key: str) -> tuple[str, ...]:
@@ -104,9 +108,13 @@ def _exercise_slider(control: Control) -> list[str]:
     for direction, end, expected in (("left", low, at_low), ("right", high, at_high)):
         _drag(control.opened.page, handle, direction)
         dragged = control.look(f"after the mouse dragged it to the {direction}")
-        _expect_position(control, end, f"after the mouse dragged it to the {direction}, past its end")
+        _expect_position(
+            control, end, f"after the mouse dragged it to the {direction}, past its end"
+        )
         if dragged != expected:
-            control.faults.append(f"{control.name}: at {end:g} mouse and keyboard give different pictures")
+            control.faults.append(
+                f"{control.name}: at {end:g} mouse and keyboard give different pictures"
+            )
     for _ in range(int(high - start)):
         handle.press("ArrowLeft")
     control.opened.settle()
@@ -115,7 +123,9 @@ def _exercise_slider(control: Control) -> list[str]:
 
 def _expect_position(control: Control, expected: float, when: str) -> None:
     if abs(control.position() - expected) > 1e-6:
-        control.faults.append(f"{control.name}: stands at {control.position():g} {when}, not at {expected:g}")
+        control.faults.append(
+            f"{control.name}: stands at {control.position():g} {when}, not at {expected:g}"
+        )
 
 
 def _drag(page: Any, handle: Any, direction: str) -> None:
@@ -136,7 +146,8 @@ def exercise_dropdowns(opened: NotebookPage) -> list[str]:
     faults = []
     for control in controls(opened, DROPDOWN):
         n_options, start = control.element.evaluate("e => [e.options.length, e.selectedIndex]")
-        for index in (n_options - 1, 0):  # as for sliders: compare only pictures drawn after a choice
+        # As for sliders: compare only pictures drawn after a choice.
+        for index in (n_options - 1, 0):
             control.element.select_option(index=index)
             control.opened.settle()
         pictures = set()
@@ -157,7 +168,10 @@ def exercise_questions(opened: NotebookPage) -> list[str]:
     questions = opened.page.locator(OUTPUT).filter(has=opened.page.locator(".predict-options"))
     for question in questions.all():
         name = f"cell {question.evaluate(CELL_INDEX)}, a question"
-        radios, status = question.locator(f".predict-options {RADIO}"), question.locator("[role=status]")
+        radios, status = (
+            question.locator(f".predict-options {RADIO}"),
+            question.locator("[role=status]"),
+        )
         if any(radio.is_checked() for radio in radios.all()) or status.count():
             faults.append(f"{name}: answered before the reader answers")
         for k, radio in enumerate(radios.all()):
@@ -177,7 +191,9 @@ FRAME = """e => {
 }"""
 
 
-PAUSE = "e => [...e.querySelectorAll('button')].find(button => button.textContent === 'Pause')?.click()"
+PAUSE = (
+    "e => [...e.querySelectorAll('button')].find(button => button.textContent === 'Pause')?.click()"
+)
 
 
 def exercise_animations(opened: NotebookPage) -> list[str]:
@@ -208,7 +224,9 @@ def exercise_animations(opened: NotebookPage) -> list[str]:
     return faults
 
 
-def _changed(opened: NotebookPage, animation: Any, before: list[str], seconds: float = 5) -> list[str] | None:
+def _changed(
+    opened: NotebookPage, animation: Any, before: list[str], seconds: float = 5
+) -> list[str] | None:
     """The frame once both slider and picture differ from ``before``; None if that does not happen in time."""
     for _ in range(int(20 * seconds)):
         now = animation.evaluate(FRAME)
@@ -245,7 +263,9 @@ def check_accessibility(opened: NotebookPage) -> list[str]:
         if not (finding["id"] == "aria-input-field-name" and "noUi-handle" in node["html"])
     ]
     unnamed = opened.page.evaluate(UNNAMED_PICTURES)
-    return faults + [f"accessibility: cell {cell}: a picture without alternative text" for cell in unnamed]
+    return faults + [
+        f"accessibility: cell {cell}: a picture without alternative text" for cell in unnamed
+    ]
 
 
 def exercise_all(opened: NotebookPage) -> list[str]:

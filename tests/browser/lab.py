@@ -63,12 +63,18 @@ def lab_server(home: Path, start_seconds: float = 90.0) -> Iterator[LabServer]:
         RuntimeError: if it does not answer within ``start_seconds``; the message holds the end of its log.
     """
     folder, config, log = home / "work", home / "config", home / "jupyter.log"
-    for needed in (folder, config / "labconfig", home / "settings" / "@jupyterlab" / "notebook-extension"):
+    for needed in (
+        folder,
+        config / "labconfig",
+        home / "settings" / "@jupyterlab" / "notebook-extension",
+    ):
         needed.mkdir(parents=True)
     disabled = {"disabledExtensions": dict.fromkeys(DISABLED_EXTENSIONS, True)}
     (config / "labconfig" / "page_config.json").write_text(json.dumps(disabled))
     # Every cell is in the page from the beginning, not only those in sight.
-    tracker = home / "settings" / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
+    tracker = (
+        home / "settings" / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
+    )
     tracker.write_text(json.dumps({"windowingMode": "none"}))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -83,11 +89,19 @@ def lab_server(home: Path, start_seconds: float = 90.0) -> Iterator[LabServer]:
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         ),
         # Should this process be killed, the server and its kernels go by themselves.
-        *("--MappingKernelManager.cull_idle_timeout=900", "--ServerApp.shutdown_no_activity_timeout=900"),
+        *(
+            "--MappingKernelManager.cull_idle_timeout=900",
+            "--ServerApp.shutdown_no_activity_timeout=900",
+        ),
     ]
     with log.open("wb") as lines:
         process = subprocess.Popen(
-            command, cwd=folder, env=_own_settings(home), stdout=lines, stderr=lines, start_new_session=True
+            command,
+            cwd=folder,
+            env=_own_settings(home),
+            stdout=lines,
+            stderr=lines,
+            start_new_session=True,
         )
     server = LabServer(process, folder, f"http://127.0.0.1:{port}", token)
     try:
@@ -125,7 +139,9 @@ def _wait_for_answer(server: LabServer, log: Path, seconds: float) -> None:
             server.call("GET", "api/status")
             return
         time.sleep(0.2)
-    raise RuntimeError(f"JupyterLab did not answer within {seconds:g} s:\n{log.read_text()[-3000:]}")
+    raise RuntimeError(
+        f"JupyterLab did not answer within {seconds:g} s:\n{log.read_text()[-3000:]}"
+    )
 
 
 def _end(server: LabServer) -> None:

@@ -17,7 +17,10 @@ from lab import LabServer
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 # The badges at the top of a lesson are the only pictures that come from elsewhere; here they are blank.
-BADGES = ("https://colab.research.google.com/assets/colab-badge.svg", "https://mybinder.org/badge_logo.svg")
+BADGES = (
+    "https://colab.research.google.com/assets/colab-badge.svg",
+    "https://mybinder.org/badge_logo.svg",
+)
 BLANK = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
 OUTPUT = ".jp-Notebook .jp-OutputArea-output"
 RUN_SECONDS = 240.0  # twice the time that a lesson may take, because of the browser beside it
@@ -82,9 +85,7 @@ RUN_STATE = """() => {
   return state;
 }"""
 
-RUN_IS_OVER = (
-    f"() => {{ const state = ({RUN_STATE})(); return state.errors.length || !state.unfinished.length; }}"
-)
+RUN_IS_OVER = f"() => {{ const state = ({RUN_STATE})(); return state.errors.length || !state.unfinished.length; }}"
 
 # As many outputs hold a widget in the page as in the notebook.
 WIDGETS_ARE_SHOWN = """() => {
@@ -109,7 +110,9 @@ class NotebookPage:
     def run_all(self, seconds: float = RUN_SECONDS) -> list[str]:
         """Run all cells and wait for the end; returns what went wrong."""
         # The command's own promise is not awaited: it can stay open though every cell has run.
-        self.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+        self.page.evaluate(
+            "() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
+        )
         over = self._holds(RUN_IS_OVER, seconds, polling=200)
         state = self.page.evaluate(RUN_STATE)
         if not over:
@@ -183,7 +186,9 @@ def _watch(context: Any, opened: NotebookPage) -> None:
 
     def note_console(message: Any) -> None:
         if message.type == "error":
-            opened.complaints.append(f"console error: {message.text} ({message.location.get('url', '')})")
+            opened.complaints.append(
+                f"console error: {message.text} ({message.location.get('url', '')})"
+            )
 
     def note_socket(connection: Any) -> None:
         if urlsplit(connection.url).hostname != "127.0.0.1":

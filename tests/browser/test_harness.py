@@ -74,8 +74,14 @@ HTML(Animation([line(slope) for slope in range(4)], "A line that rises.")._repr_
 
 def notebook(folder: Path, name: str, *cells: str) -> Path:
     """Write a notebook of code cells."""
-    content = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell.strip()) for cell in cells])
-    content.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    content = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(cell.strip()) for cell in cells]
+    )
+    content.metadata["kernelspec"] = {
+        "name": "python3",
+        "display_name": "Python 3",
+        "language": "python",
+    }
     nbformat.write(content, folder / f"{name}.ipynb")
     return folder / f"{name}.ipynb"
 
@@ -107,7 +113,9 @@ def test_every_flaw_of_a_control_is_reported(tmp_path: Path, server: LabServer, 
     )
     for pattern in expected:
         assert [fault for fault in faults if re.match(pattern, fault)], f"{pattern} not in {faults}"
-    assert not [fault for fault in faults if not any(re.match(pattern, fault) for pattern in expected)]
+    assert not [
+        fault for fault in faults if not any(re.match(pattern, fault) for pattern in expected)
+    ]
 
 
 OUTSIDE = """
@@ -151,7 +159,9 @@ def test_a_cell_that_takes_too_long_is_reported(tmp_path: Path, server: LabServe
 def test_the_stored_notebook_is_left_alone(tmp_path: Path, server: LabServer):
     stored = notebook(tmp_path, "stored", "1")
     content = nbformat.read(stored, as_version=4)
-    content.cells[0].update(execution_count=7, outputs=[nbformat.v4.new_output("stream", text="old")])
+    content.cells[0].update(
+        execution_count=7, outputs=[nbformat.v4.new_output("stream", text="old")]
+    )
     nbformat.write(content, stored)
     before = stored.read_bytes()
     copy = nbformat.read(server.folder / serve_copy(server, stored), as_version=4)

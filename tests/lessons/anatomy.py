@@ -28,14 +28,18 @@ def first_cells(lesson: Lesson) -> list[str]:
     """Badges, title, at a glance, bootstrap and imports come first, in this order."""
     kinds = [cell.kind for cell in lesson.cells[:5]]
     if kinds != ["markdown", "markdown", "markdown", "code", "code"]:
-        return [f"cells 0-4 are {kinds}; they must be badges, title, at a glance, bootstrap and imports."]
+        return [
+            f"cells 0-4 are {kinds}; they must be badges, title, at a glance, bootstrap and imports."
+        ]
     address, problems = repository_address(ROOT), []
     if lesson.cells[0].source != badge_source(address, f"notebooks/{lesson.name}.ipynb"):
         problems.append(
             "cell 0 is not the generated badge cell; run: python -m marl_lessons.authoring address"
         )
     if lesson.cells[3].source != bootstrap_source(address):
-        problems.append("cell 3 is not the bootstrap cell; run: python -m marl_lessons.authoring address")
+        problems.append(
+            "cell 3 is not the bootstrap cell; run: python -m marl_lessons.authoring address"
+        )
     if len(bootstrap_source(address).splitlines()) > 12:
         problems.append(
             "the bootstrap cell is longer than 12 lines; shorten it in marl_lessons/authoring/address.py"
@@ -50,7 +54,9 @@ def title(lesson: Lesson) -> list[str]:
     if not source.startswith(f"# {lesson.name[:2]} "):
         problems.append(f"cell 1 must begin with '# {lesson.name[:2]} ' and the title.")
     if "?" not in source:
-        problems.append("cell 1 asks no question; end it with the question that the lesson answers.")
+        problems.append(
+            "cell 1 asks no question; end it with the question that the lesson answers."
+        )
     if (words := len(prose.WORD.findall(source))) > 40:
         problems.append(f"cell 1 has {words} words; title and question get at most 40.")
     return problems
@@ -65,7 +71,9 @@ def at_a_glance(lesson: Lesson) -> list[str]:
     objectives = len(re.findall(r"^[-*] ", first_list[0], re.MULTILINE)) if first_list else 0
     problems = []
     if not 3 <= objectives <= 5:
-        problems.append(f"cell 2 begins with a list of {objectives} bullets; give 3 to 5 objectives there.")
+        problems.append(
+            f"cell 2 begins with a list of {objectives} bullets; give 3 to 5 objectives there."
+        )
     if not re.search(r"[Pp]rerequisites?[^\n]*(\]\(|\bnone\b|\bnothing\b)", source):
         problems.append("cell 2 has no line 'Prerequisites' with links (or the word none).")
     if len(re.findall(r"\d+\s*min", source)) < 2:
@@ -101,7 +109,9 @@ def last_headings(lesson: Lesson) -> list[str]:
     missing = [title for title in required if not any(title in text for text in found)]
     problems = [f"there is no '## ' heading that contains '{title}'." for title in missing]
     places = [
-        next(i for i, text in enumerate(found) if title in text) for title in required if title not in missing
+        next(i for i, text in enumerate(found) if title in text)
+        for title in required
+        if title not in missing
     ]
     if places != sorted(places):
         problems.append(f"the last sections must come in the order {', '.join(required)}.")
@@ -131,7 +141,9 @@ def quiz(lesson: Lesson) -> list[str]:
     if not 4 <= len(marks) <= 6:
         problems.append(f"the quiz has {len(marks)} headings '### Q1 …'; give it 4 to 6 questions.")
     if numbers != list(range(1, len(numbers) + 1)):
-        problems.append(f"the quiz's questions are numbered {numbers}; number them from 1 in order.")
+        problems.append(
+            f"the quiz's questions are numbered {numbers}; number them from 1 in order."
+        )
     ends = [mark.start() for mark in marks[1:]] + [len(text)]
     for mark, end in zip(marks, ends, strict=False):
         answers = DETAILS.findall(text[mark.end() : end])
@@ -156,7 +168,9 @@ def code_size(lesson: Lesson) -> list[str]:
     """Code cells have at most 8 lines in the median and 25 at most; blank lines and comments are free."""
     sizes = [cell.loc for cell in lesson.code if cell.source.strip()]
     problems = [
-        f"{cell} has {cell.loc} lines of code; 25 are allowed." for cell in lesson.code if cell.loc > 25
+        f"{cell} has {cell.loc} lines of code; 25 are allowed."
+        for cell in lesson.code
+        if cell.loc > 25
     ]
     if sizes and (median := statistics.median(sizes)) > 8:
         problems.append(f"the median code cell has {median} lines; 8 are allowed.")
@@ -169,7 +183,9 @@ def code_in_a_row(lesson: Lesson) -> list[str]:
     for cell in lesson.cells:
         row = row + 1 if cell.kind == "code" else row if not cell.source.strip() else 0
         if row == 3:
-            problems.append(f"{cell} is the third code cell in a row; say between them what happens.")
+            problems.append(
+                f"{cell} is the third code cell in a row; say between them what happens."
+            )
     return problems
 
 
@@ -197,7 +213,9 @@ def _widget_calls(cell: Cell) -> int:
         return 0
     names = "|".join(WIDGET_CALLS)
     lines = [
-        line for line in cell.source.splitlines() if not re.match(r"\s*(#|def |class |import |from )", line)
+        line
+        for line in cell.source.splitlines()
+        if not re.match(r"\s*(#|def |class |import |from )", line)
     ]
     return sum(len(re.findall(rf"\b({names})\(", line)) for line in lines)
 

@@ -85,7 +85,9 @@ class Lesson:
     def section(self, title: str) -> list[Cell]:
         """The cells from the ``## `` heading that contains ``title`` up to the next ``## `` heading."""
         starts = [cell.index for level, _, cell in self.headings() if level == 2]
-        first = [cell.index for level, text, cell in self.headings() if level == 2 and title in text]
+        first = [
+            cell.index for level, text, cell in self.headings() if level == 2 and title in text
+        ]
         if not first:
             return []
         end = min((index for index in starts if index > first[0]), default=len(self.cells))

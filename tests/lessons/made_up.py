@@ -38,7 +38,10 @@ def printed(text: str, stream: str = "stdout") -> dict[str, Any]:
 
 def good_notebook() -> Notebook:
     """A notebook that keeps every rule: the skeleton of `authoring new`, filled with words and results."""
-    cells = [cell(*part[::2], part[1]) for part in lesson_cells(NAME, "Made up", repository_address(ROOT))]
+    cells = [
+        cell(*part[::2], part[1])
+        for part in lesson_cells(NAME, "Made up", repository_address(ROOT))
+    ]
     middle = next(i for i, one in enumerate(cells) if one["id"] == "when-it-fails")
     cells[middle:middle] = [*_checks(), *_explore(), *_pages()]
     for one in cells:

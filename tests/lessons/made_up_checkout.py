@@ -63,6 +63,8 @@ def checkout(folder: Path) -> Path:
 def write(path: Path, *cells: tuple[str, str]) -> Path:
     """Write a notebook of (kind, source) cells."""
     make = {"markdown": v4.new_markdown_cell, "code": v4.new_code_cell}
-    made: list[Any] = [make[kind](source, id=f"cell-{number}") for number, (kind, source) in enumerate(cells)]
+    made: list[Any] = [
+        make[kind](source, id=f"cell-{number}") for number, (kind, source) in enumerate(cells)
+    ]
     write_notebook(v4.new_notebook(cells=made), path)
     return path

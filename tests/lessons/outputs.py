@@ -41,7 +41,9 @@ def texts(cell: Cell) -> Iterator[str]:
 def executed(lesson: Lesson) -> list[str]:
     """Every code cell was run, once, from top to bottom; none is empty."""
     problems = [
-        f"{cell} is an empty code cell; delete it." for cell in lesson.code if not cell.source.strip()
+        f"{cell} is an empty code cell; delete it."
+        for cell in lesson.code
+        if not cell.source.strip()
     ]
     counts = [cell.stored.get("execution_count") for cell in lesson.code]
     if counts != list(range(1, len(counts) + 1)):
@@ -56,17 +58,25 @@ def clean(lesson: Lesson) -> list[str]:
     problems = []
     for cell in lesson.code:
         if "raises-exception" in cell.stored.get("metadata", {}).get("tags", []):
-            problems.append(f"{cell} is tagged raises-exception; catch the error and print it instead.")
+            problems.append(
+                f"{cell} is tagged raises-exception; catch the error and print it instead."
+            )
         for output in cell.outputs:
             if output["output_type"] == "error":
                 problems.append(f"{cell} stores the error {output.get('ename')}.")
             if output.get("name") == "stderr":
                 problems.append(f"{cell} stores output to stderr: {joined(output['text'])[:60]!r}.")
             if WIDGET_VIEW in output.get("data", {}):
-                problems.append(f"{cell} stores a widget view; run: python -m marl_lessons.authoring execute")
+                problems.append(
+                    f"{cell} stores a widget view; run: python -m marl_lessons.authoring execute"
+                )
         for text in texts(cell):
-            problems += [f"{cell} stores {fault}." for sign, fault in FAULTS.items() if re.search(sign, text)]
-            problems += [f"{cell} stores the absolute path '{path}…'." for path in ABSOLUTE.findall(text)]
+            problems += [
+                f"{cell} stores {fault}." for sign, fault in FAULTS.items() if re.search(sign, text)
+            ]
+            problems += [
+                f"{cell} stores the absolute path '{path}…'." for path in ABSOLUTE.findall(text)
+            ]
     return problems
 
 
@@ -98,7 +108,9 @@ def checked_outputs(lesson: Lesson) -> list[str]:
     marked = [cell for cell in lesson.code if is_checked(cell)]
     problems = []
     if len(marked) < 3:
-        problems.append(f"{len(marked)} cells say '# NBVAL_CHECK_OUTPUT'; let 3 or more show exact results.")
+        problems.append(
+            f"{len(marked)} cells say '# NBVAL_CHECK_OUTPUT'; let 3 or more show exact results."
+        )
     for cell in marked:
         if not any(text.strip() for text in _comparable(cell)):
             problems.append(
@@ -126,7 +138,9 @@ def _comparable(cell: Cell) -> Iterator[str]:
 def file_size(lesson: Lesson) -> list[str]:
     """The file has at most 1.5 MB."""
     if lesson.size > LARGEST_FILE:
-        return [f"the file has {lesson.size / 1e6:.2f} MB; 1.5 are allowed: fewer or smaller pictures."]
+        return [
+            f"the file has {lesson.size / 1e6:.2f} MB; 1.5 are allowed: fewer or smaller pictures."
+        ]
     return []
 
 

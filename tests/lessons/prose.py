@@ -53,14 +53,18 @@ def equations(lesson: Lesson) -> list[str]:
         if text.count("$$") % 2:
             problems.append(f"{cell} has an odd number of $$; close the equation.")
         if len(found) > 2:
-            problems.append(f"{cell} displays {len(found)} equations; split the cell, two are allowed.")
+            problems.append(
+                f"{cell} displays {len(found)} equations; split the cell, two are allowed."
+            )
         for equation in found:
             tags = TAG.findall(equation)
             if not tags:
                 problems.append(
                     f"{cell}: the equation '{equation.strip()[:40]}' has no number; add \\tag{{n}}."
                 )
-            problems += [f"{cell}: equation number {tag} is taken already." for tag in tags if tag in seen]
+            problems += [
+                f"{cell}: equation number {tag} is taken already." for tag in tags if tag in seen
+            ]
             seen.update(tags)
     if not seen:
         problems.append("no equation is displayed and numbered.")
@@ -79,7 +83,9 @@ def links(lesson: Lesson) -> list[str]:
             if file and not (lesson.folder / file).exists():
                 problems.append(f"{cell} links to {file}, which does not exist.")
             if not file and anchor.casefold() not in anchors:
-                problems.append(f"{cell} links to '#{anchor}', but no heading of this lesson has that name.")
+                problems.append(
+                    f"{cell} links to '#{anchor}', but no heading of this lesson has that name."
+                )
     return problems
 
 
@@ -90,9 +96,13 @@ def alternative_texts(lesson: Lesson) -> list[str]:
         text = CODE_SPAN.sub("", cell.prose)
         empty = [target for mark, alt, target in LINK.findall(text) if mark and not alt.strip()]
         empty += [
-            tag for tag in re.findall(r"<img\b[^>]*>", text) if not re.search(r"\balt=[\"'][^\"']", tag)
+            tag
+            for tag in re.findall(r"<img\b[^>]*>", text)
+            if not re.search(r"\balt=[\"'][^\"']", tag)
         ]
-        problems += [f"{cell}: the picture {target[:60]} has no alternative text." for target in empty]
+        problems += [
+            f"{cell}: the picture {target[:60]} has no alternative text." for target in empty
+        ]
     return problems
 
 
@@ -107,7 +117,9 @@ def source_paths(lesson: Lesson) -> list[str]:
 
 def filled(lesson: Lesson) -> list[str]:
     """Nothing of `authoring new` is left to fill."""
-    return [f"{cell} still says FILL." for cell in lesson.cells if re.search(r"\bFILL\b", cell.source)]
+    return [
+        f"{cell} still says FILL." for cell in lesson.cells if re.search(r"\bFILL\b", cell.source)
+    ]
 
 
 RULES: dict[str, Callable[[Lesson], list[str]]] = {

@@ -35,7 +35,13 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "markdown",
         f"See [the code]({ADDRESS}/blob/main/x.py) and [theirs](https://github.com/eve/tools).",
     )
-    write(root / "notebooks" / "03_x.ipynb", ("markdown", "# 03"), ("markdown", "## At"), ("code", "1"), link)
+    write(
+        root / "notebooks" / "03_x.ipynb",
+        ("markdown", "# 03"),
+        ("markdown", "## At"),
+        ("code", "1"),
+        link,
+    )
     write(root / "notebooks" / "coursework" / "03_x.ipynb", ("markdown", "# Work"), link)
     (root / "README.md").write_text(README)
     (root / "CITATION.cff").write_text(f'title: x\nrepository-code: "{ADDRESS}"\n')
@@ -65,14 +71,18 @@ def test_badges_open_the_notebook_on_colab_and_binder() -> None:
 def test_one_command_points_everything_at_a_fork(root: Path) -> None:
     main(["address"])
     assert main(["address", FORK]) == 0
-    assert repository_address(root) == FORK and "# one place" in (root / "pyproject.toml").read_text()
+    assert (
+        repository_address(root) == FORK and "# one place" in (root / "pyproject.toml").read_text()
+    )
     texts = {
         path: path.read_text()
         for path in root.rglob("*")
         if path.suffix in (".md", ".ipynb", ".cff", ".toml")
     }
     for path, text in texts.items():
-        assert "ada/lessons" not in text.replace("ada/lessons-other", "").replace("ada/lessons.js", ""), path
+        assert "ada/lessons" not in text.replace("ada/lessons-other", "").replace(
+            "ada/lessons.js", ""
+        ), path
         assert ("bob/my.fork" in text) == (path.name != "nothing"), path
     assert texts[root / "README.md"] == README.replace("ada/lessons", "bob/my.fork").replace(
         "bob/my.fork-other", "ada/lessons-other"

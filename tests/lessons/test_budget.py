@@ -54,7 +54,9 @@ def text_of(notebook_json: str) -> list[str]:
 def difference(stored: str, fresh: str) -> list[str]:
     """The lines in which two notebooks differ, pictures aside."""
     return list(
-        difflib.unified_diff(text_of(stored), text_of(fresh), "stored", "fresh run", lineterm="", n=2)
+        difflib.unified_diff(
+            text_of(stored), text_of(fresh), "stored", "fresh run", lineterm="", n=2
+        )
     )
 
 
@@ -66,7 +68,9 @@ def test_lesson_runs_and_shows_the_text_it_stores(path: Path, lesson_costs: list
     lesson_costs.append(f"{path.stem:32}  {table_row(result, path)}")
     assert result.problem is None, f"{path.name}: {result.problem}"
     changed = difference(path.read_text(encoding="utf-8"), notebook_text(result.notebook))
-    hint = "results depend on the run, or the file is stale: python -m marl_lessons.authoring execute"
+    hint = (
+        "results depend on the run, or the file is stale: python -m marl_lessons.authoring execute"
+    )
     assert not changed, f"{path.name}: {hint}\n" + "\n".join(changed[:60])
 
 

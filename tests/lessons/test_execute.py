@@ -48,9 +48,17 @@ import os
 def executed(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes]:
     """The bytes of a notebook after one and after two executions."""
     path = tmp_path_factory.mktemp("lesson-folder") / "03_x.ipynb"
-    write(path, ("markdown", "# 03 Größe"), *[("code", text) for text in (PRINTS, FIGURE, WIDGET, RESULT)])
+    write(
+        path,
+        ("markdown", "# 03 Größe"),
+        *[("code", text) for text in (PRINTS, FIGURE, WIDGET, RESULT)],
+    )
     messy = json.loads(path.read_text())
-    messy["metadata"] = {"widgets": {}, "language_info": {"name": "python", "version": "0"}, "title": "kept"}
+    messy["metadata"] = {
+        "widgets": {},
+        "language_info": {"name": "python", "version": "0"},
+        "title": "kept",
+    }
     messy["cells"][1]["metadata"] = {"execution": {"iopub.status.busy": "now"}, "tags": ["kept"]}
     del messy["cells"][0]["id"]
     messy["cells"][2]["id"] = messy["cells"][1]["id"]
@@ -101,11 +109,16 @@ def test_printed_text_is_in_one_piece(executed: tuple[bytes, bytes]) -> None:
 def test_figures_stay_and_widget_views_go(executed: tuple[bytes, bytes]) -> None:
     assert "image/png" in outputs(executed, 2)[-1]["data"]
     slider, bundle = outputs(executed, 3)
-    assert set(slider["data"]) == {"text/plain"} and set(bundle["data"]) == {"image/png", "text/plain"}
+    assert set(slider["data"]) == {"text/plain"} and set(bundle["data"]) == {
+        "image/png",
+        "text/plain",
+    }
     assert not any(WIDGET_VIEW in one["data"] for one in (slider, bundle))
 
 
-def test_the_kernel_runs_in_the_notebooks_folder_with_one_thread(executed: tuple[bytes, bytes]) -> None:
+def test_the_kernel_runs_in_the_notebooks_folder_with_one_thread(
+    executed: tuple[bytes, bytes],
+) -> None:
     [result] = outputs(executed, 4)
     assert result["execution_count"] == 4
     thread, folder = eval(joined(result["data"]["text/plain"]))
@@ -138,7 +151,9 @@ def test_the_tag_raises_exception_does_not_hide_an_error(tmp_path: Path) -> None
     assert notebook.cells[0].outputs == []  # a copy was run
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="CPU time and memory are read from /proc")
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="CPU time and memory are read from /proc"
+)
 def test_a_run_measures_cpu_and_memory(tmp_path: Path) -> None:
     result = run_notebook(read_notebook(write(tmp_path / "03_x.ipynb", ("code", HUNGRY))), tmp_path)
     assert result.cpu_seconds is not None and 1.0 < result.cpu_seconds < 20.0
@@ -172,7 +187,9 @@ def test_ids_are_readable_unique_and_kept() -> None:
     ]
 
 
-def test_what_is_no_notebook_is_refused_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_no_notebook_is_refused_in_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "03_x.ipynb"
     path.write_text("{}")
     assert main(["execute", str(path)]) == 1

@@ -37,7 +37,9 @@ def test_notebooks_are_named_like_lessons() -> None:
 
 def test_readme_lists_the_lessons_that_exist() -> None:
     rows = [
-        line for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines() if line.startswith("|")
+        line
+        for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+        if line.startswith("|")
     ]
     listed = {name for row in rows for name in re.findall(r"notebooks/(\d\d_\w+\.ipynb)", row)}
     existing = {path.name for path in LESSONS}
@@ -63,7 +65,9 @@ def test_readme_and_syllabus_agree() -> None:
     rows = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     for lesson in COURSE:
         row = next((row for row in rows if row.startswith(f"| {lesson.number} ")), "")
-        assert lesson.title in row and lesson.question in row, f"README's row of lesson {lesson.number}"
+        assert lesson.title in row and lesson.question in row, (
+            f"README's row of lesson {lesson.number}"
+        )
         state = f"| {lesson.minutes} |" if lesson.file else "| in preparation |"
         assert state in row, f"README's row of lesson {lesson.number} should say {state}"
 
@@ -74,4 +78,6 @@ def test_lessons_state_the_minutes_of_the_syllabus() -> None:
         if lesson.file:
             glance = read_lesson(ROOT / "notebooks" / lesson.file).cells[2].source
             parts = [int(n) for n in re.findall(r"\|\s*(\d+) min\s*\|", glance)]
-            assert sum(parts) == lesson.minutes, f"{lesson.file}: {sum(parts)} min, not {lesson.minutes}"
+            assert sum(parts) == lesson.minutes, (
+                f"{lesson.file}: {sum(parts)} min, not {lesson.minutes}"
+            )

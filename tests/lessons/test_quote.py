@@ -40,9 +40,12 @@ def root(tmp_path: Path) -> Path:
 def test_text_comes_with_decorators_and_comments_without_docstrings(root: Path) -> None:
     assert package_text(root, "marl_lessons.solvers.toy.twice") == TWICE
     assert package_text(root, "marl_lessons.solvers.toy.Car") == CAR
-    assert "docstring" in package_text(root, "marl_lessons.solvers.toy.Crash")  # a body needs a statement
+    assert "docstring" in package_text(
+        root, "marl_lessons.solvers.toy.Crash"
+    )  # a body needs a statement
     assert (
-        package_text(root, "marl_lessons.solvers.toy.Car.stop") == "def stop(self) -> float:\n    return 0.0"
+        package_text(root, "marl_lessons.solvers.toy.Car.stop")
+        == "def stop(self) -> float:\n    return 0.0"
     )
 
 
@@ -80,9 +83,13 @@ def test_differences_are_found(root: Path, source: str, problem: str) -> None:
     assert problem in found
 
 
-def test_quote_rewrites_then_finds_nothing_more(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_quote_rewrites_then_finds_nothing_more(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     stale = f"{NAME}.twice\ndef twice(x): return 3\n{NAME}.Car\n"
-    path = write(root / "notebooks" / "03_x.ipynb", ("code", stale), ("code", "print(1)"), ("markdown", NAME))
+    path = write(
+        root / "notebooks" / "03_x.ipynb", ("code", stale), ("code", "print(1)"), ("markdown", NAME)
+    )
     notebook = read_notebook(path)
     for cell in notebook.cells[:2]:
         cell.outputs = [new_output("stream", name="stdout", text="1\n")]
@@ -103,7 +110,9 @@ def test_quote_rewrites_then_finds_nothing_more(root: Path, capsys: pytest.Captu
 
 
 def test_a_name_that_does_not_exist_leaves_the_file_as_it_was(root: Path) -> None:
-    path = write(root / "notebooks" / "03_x.ipynb", ("code", f"{NAME}.twice\n"), ("code", f"{NAME}.thrice\n"))
+    path = write(
+        root / "notebooks" / "03_x.ipynb", ("code", f"{NAME}.twice\n"), ("code", f"{NAME}.thrice\n")
+    )
     before = path.read_bytes()
     assert main(["quote", str(path)]) == 1
     assert path.read_bytes() == before

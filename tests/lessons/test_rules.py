@@ -21,7 +21,9 @@ def source(name: str, text: str) -> Break:
 
 def append(name: str, text: str) -> Break:
     """Add text to a cell's source."""
-    return lambda notebook: find(notebook, name).update(source=find(notebook, name)["source"] + text)
+    return lambda notebook: find(notebook, name).update(
+        source=find(notebook, name)["source"] + text
+    )
 
 
 def replace(name: str, old: str, new: str) -> Break:
@@ -51,7 +53,9 @@ def insert(place: int, kind: str, text: str, times: int = 1) -> Break:
     """Insert cells at a place."""
 
     def change(notebook: Notebook) -> None:
-        notebook["cells"][place:place] = [cell(kind, text, f"new-{number}") for number in range(times)]
+        notebook["cells"][place:place] = [
+            cell(kind, text, f"new-{number}") for number in range(times)
+        ]
 
     return change
 
@@ -74,7 +78,10 @@ def metadata(name: str, **entries: object) -> Break:
 
 NO_ALT = {"image/png": "iVBORw0KGgo=", "text/plain": "<Figure size 640x480 with 1 Axes>"}
 ERROR = {"output_type": "error", "ename": "ValueError", "evalue": "", "traceback": []}
-VIEW = {"application/vnd.jupyter.widget-view+json": '{"model_id": "0"}', "text/plain": "IntSlider(value=0)"}
+VIEW = {
+    "application/vnd.jupyter.widget-view+json": '{"model_id": "0"}',
+    "text/plain": "IntSlider(value=0)",
+}
 
 MUTANTS: list[tuple[str, str, Break]] = [
     ("first cells", "must be badges", move("bootstrap", 0)),
@@ -86,10 +93,18 @@ MUTANTS: list[tuple[str, str, Break]] = [
     ("at a glance", "must begin", replace("at-a-glance", "## At a glance", "## Overview")),
     ("at a glance", "2 bullets", replace("at-a-glance", "- predict this.\n", "")),
     ("at a glance", "6 bullets", replace("at-a-glance", "- predict", "- a\n- b\n- c\n- predict")),
-    ("at a glance", "Prerequisites", replace("at-a-glance", "[Start here](00_start_here.ipynb)", "much")),
+    (
+        "at a glance",
+        "Prerequisites",
+        replace("at-a-glance", "[Start here](00_start_here.ipynb)", "much"),
+    ),
     ("at a glance", "minutes", replace("at-a-glance", " min", "")),
     ("at a glance", "seconds", replace("at-a-glance", "10 s", "long")),
-    ("imports", "imports nothing", source("imports", "use_style()\nrng = np.random.default_rng(0)")),
+    (
+        "imports",
+        "imports nothing",
+        source("imports", "use_style()\nrng = np.random.default_rng(0)"),
+    ),
     ("imports", "14 lines", append("imports", "\nimport re" * 10)),
     ("imports", "plot style", replace("imports", "use_style()", "np.e")),
     ("imports", "'rng'", replace("imports", "rng =", "generator =")),
@@ -115,7 +130,9 @@ MUTANTS: list[tuple[str, str, Break]] = [
     (
         "quiz",
         "it has 5",
-        replace("q2", "this: (a) is right because of a reason of some words. (b) is wrong", "Yes.\n"),
+        replace(
+            "q2", "this: (a) is right because of a reason of some words. (b) is wrong", "Yes.\n"
+        ),
     ),
     ("cell number", "has 29 cells", lambda notebook: notebook.update(cells=notebook["cells"][:29])),
     ("cell number", "has 8", insert(9, "markdown", "Words.", 40)),
@@ -148,7 +165,11 @@ MUTANTS: list[tuple[str, str, Break]] = [
     ("forbidden words", "says 'just'", append("page-1", "We **just** add.")),
     ("equations", "has no number", replace("section-1", r"\tag{1}", "")),
     ("equations", "is taken", append("page-1", "\n\n$$x \\tag{1}$$")),
-    ("equations", "displays 3", append("page-1", "".join(f"\n\n$$x \\tag{{{n}}}$$" for n in (2, 3, 4)))),
+    (
+        "equations",
+        "displays 3",
+        append("page-1", "".join(f"\n\n$$x \\tag{{{n}}}$$" for n in (2, 3, 4))),
+    ),
     ("equations", "odd number", append("page-1", "\n\n$$x")),
     ("equations", "no equation", replace("section-1", "$$", "$")),
     ("links", "does not exist", append("page-1", " See [it](nowhere/at_all.ipynb).")),
@@ -159,15 +180,31 @@ MUTANTS: list[tuple[str, str, Break]] = [
     ("paths in sources", "/tmp/", append("page-1", " It lies in `/tmp/x`.")),
     ("paths in sources", "Users", source("check-1", 'open("C:\\\\Users\\\\ada")')),
     ("executed", "empty code cell", source("check-1", " ")),
-    ("executed", "not numbered", lambda notebook: find(notebook, "check-1").update(execution_count=None)),
-    ("executed", "not numbered", lambda notebook: find(notebook, "check-1").update(execution_count=77)),
+    (
+        "executed",
+        "not numbered",
+        lambda notebook: find(notebook, "check-1").update(execution_count=None),
+    ),
+    (
+        "executed",
+        "not numbered",
+        lambda notebook: find(notebook, "check-1").update(execution_count=77),
+    ),
     ("clean outputs", "raises-exception", metadata("check-1", tags=["raises-exception"])),
     ("clean outputs", "the error ValueError", output("check-1", ERROR)),
     ("clean outputs", "stderr", output("check-1", printed("oh\n", "stderr"))),
     ("clean outputs", "widget view", output("check-1", shown(VIEW))),
-    ("clean outputs", "a stack trace", output("check-1", printed("Traceback (most recent call last):\n"))),
+    (
+        "clean outputs",
+        "a stack trace",
+        output("check-1", printed("Traceback (most recent call last):\n")),
+    ),
     ("clean outputs", "a warning", output("check-1", printed("x.py:1: UserWarning: mind\n"))),
-    ("clean outputs", "address", output("check-1", shown({"text/plain": "<Line2D at 0x7f31c2a5b150>"}))),
+    (
+        "clean outputs",
+        "address",
+        output("check-1", shown({"text/plain": "<Line2D at 0x7f31c2a5b150>"})),
+    ),
     ("clean outputs", "absolute path", output("check-1", shown({"text/html": "in /Users/ada"}))),
     ("described pictures", "<Figure size", output("figure", shown(NO_ALT))),
     ("described pictures", "'A car.'", output("figure", shown({**NO_ALT, "text/plain": "A car."}))),
@@ -191,7 +228,9 @@ def test_the_made_up_lesson_keeps_the_rule(rule: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rule", "message", "change"), MUTANTS, ids=[f"{rule}-{message}" for rule, message, _ in MUTANTS]
+    ("rule", "message", "change"),
+    MUTANTS,
+    ids=[f"{rule}-{message}" for rule, message, _ in MUTANTS],
 )
 def test_the_rule_catches_the_breach(rule: str, message: str, change: Break) -> None:
     notebook = good_notebook()
@@ -212,7 +251,10 @@ def test_every_rule_has_a_breach_that_it_catches() -> None:
 @pytest.mark.parametrize(
     ("rule", "text"),
     [
-        ("forbidden words", "The function `just()` and [Just a title](https://a.org/just), adjust, $just$."),
+        (
+            "forbidden words",
+            "The function `just()` and [Just a title](https://a.org/just), adjust, $just$.",
+        ),
         ("forbidden words", "```\nsimply\n```"),
         ("equations", "Write `$$` around it."),
         ("paths in sources", "https://a.org/home/ada and and/tmp/or and $A:\\mathcal{S}$"),
@@ -235,7 +277,9 @@ def test_exemptions_name_rules_and_headings_that_exist() -> None:
 
 def test_the_first_lesson_may_be_short_and_without_equations_and_quiz() -> None:
     notebook = good_notebook()
-    delete("quiz", "q1", "q2", "q3", "q4", "when-it-fails", "failure", "coursework", "section-1")(notebook)
+    delete("quiz", "q1", "q2", "q3", "q4", "when-it-fails", "failure", "coursework", "section-1")(
+        notebook
+    )
     notebook["cells"] = [one for one in notebook["cells"] if "page" not in one["id"]]
     first, third = lesson(notebook, name="00_made_up"), lesson(notebook)
     for rule in ("words", "cell number", "equations", "quiz", "last headings"):

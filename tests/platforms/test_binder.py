@@ -19,9 +19,19 @@ CPU_WHEELS = "--extra-index-url https://download.pytorch.org/whl/cpu"
 def dockerfile() -> str:
     """The recipe that repo2docker writes for this repository."""
     command = (
-        shutil.which("jupyter-repo2docker", path=str(Path(sys.executable).parent)) or "jupyter-repo2docker"
+        shutil.which("jupyter-repo2docker", path=str(Path(sys.executable).parent))
+        or "jupyter-repo2docker"
     )
-    arguments = [command, "--no-build", "--debug", "--user-id", "1000", "--user-name", "reader", str(ROOT)]
+    arguments = [
+        command,
+        "--no-build",
+        "--debug",
+        "--user-id",
+        "1000",
+        "--user-name",
+        "reader",
+        str(ROOT),
+    ]
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout + done.stderr
@@ -44,7 +54,8 @@ def test_requirements_are_installed_from_the_folder_that_holds_the_package():
     install = r"pip install --no-cache-dir -r \"?\.binder/requirements\.txt"
     (installed,) = [match.start() for match in re.finditer(install, recipe)]
     (copied,) = [
-        match.start() for match in re.finditer(r"^COPY \S+ src/ \$\{REPO_DIR\}/$", recipe, re.MULTILINE)
+        match.start()
+        for match in re.finditer(r"^COPY \S+ src/ \$\{REPO_DIR\}/$", recipe, re.MULTILINE)
     ]
     assert copied < installed
     assert re.findall(r"^WORKDIR (.*)$", recipe[:installed], re.MULTILINE)[-1] == "${REPO_DIR}"

@@ -23,7 +23,9 @@ def test_ci_is_an_executable_script_of_bash():
 
 
 def test_the_workflow_calls_it():
-    assert "- run: .ci/run" in (ROOT / ".github" / "workflows" / "tests.yml").read_text(encoding="utf-8")
+    assert "- run: .ci/run" in (ROOT / ".github" / "workflows" / "tests.yml").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_a_contributor_gets_what_a_learner_gets_and_fixed_versions_besides():

@@ -44,7 +44,10 @@ INSTALLED_HERE = (
 def declared() -> list[Requirement]:
     """The dependencies in pyproject.toml, those of the extras included."""
     extras = PROJECT.get("optional-dependencies", {}).values()
-    return [Requirement(text) for text in [*PROJECT["dependencies"], *(r for extra in extras for r in extra)]]
+    return [
+        Requirement(text)
+        for text in [*PROJECT["dependencies"], *(r for extra in extras for r in extra)]
+    ]
 
 
 def test_no_dependency_asks_for_another_version_than_colab_has():
@@ -52,7 +55,9 @@ def test_no_dependency_asks_for_another_version_than_colab_has():
     assert {"numpy", "matplotlib", "ipywidgets"} <= {requirement.name for requirement in known}
     for requirement in known:
         for version in PREINSTALLED[requirement.name]:
-            assert requirement.specifier.contains(version), f"{requirement} would replace Colab's {version}"
+            assert requirement.specifier.contains(version), (
+                f"{requirement} would replace Colab's {version}"
+            )
 
 
 def test_every_dependency_that_cannot_be_left_out_is_on_colab():
@@ -76,8 +81,17 @@ class Colab:
 
     def packages(self) -> dict[str, str]:
         """Name and version of every installed package."""
-        command = [str(self.python), "-m", "pip", "list", "--format=json", "--disable-pip-version-check"]
-        listed = subprocess.run(command, capture_output=True, text=True, check=True, env=self.environment)
+        command = [
+            str(self.python),
+            "-m",
+            "pip",
+            "list",
+            "--format=json",
+            "--disable-pip-version-check",
+        ]
+        listed = subprocess.run(
+            command, capture_output=True, text=True, check=True, env=self.environment
+        )
         return {entry["name"]: entry["version"] for entry in json.loads(listed.stdout)}
 
     def run(self, *cells: str) -> Any:
@@ -86,10 +100,14 @@ class Colab:
         from jupyter_client.manager import AsyncKernelManager
         from nbclient import NotebookClient
 
-        specs = KernelSpecManager(kernel_dirs=[str(self.folder / "kernels")], ensure_native_kernel=False)
+        specs = KernelSpecManager(
+            kernel_dirs=[str(self.folder / "kernels")], ensure_native_kernel=False
+        )
         manager = AsyncKernelManager(kernel_name="colab", kernel_spec_manager=specs)
         sources = ("import google.colab", *cells)
-        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+        notebook = nbformat.v4.new_notebook(
+            cells=[nbformat.v4.new_code_cell(source) for source in sources]
+        )
         here = {"metadata": {"path": str(self.folder / "content")}}
         NotebookClient(notebook, km=manager, timeout=150, resources=here).execute()
         del notebook.cells[0]
@@ -149,7 +167,14 @@ def _copy_of_working_tree(target: Path) -> None:
         if (ROOT / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             (target / name).write_bytes((ROOT / name).read_bytes())
-    author = ("-c", "user.name=nobody", "-c", "user.email=nobody@example.org", "-c", "commit.gpgsign=false")
+    author = (
+        "-c",
+        "user.name=nobody",
+        "-c",
+        "user.email=nobody@example.org",
+        "-c",
+        "commit.gpgsign=false",
+    )
     for command in (["init", "-q"], ["add", "-A"], [*author, "commit", "-q", "-m", "Working tree"]):
         subprocess.run(["git", *command], cwd=target, check=True)
 
@@ -222,14 +247,18 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def test_widgets_work_with_colabs_libraries(installed: Colab):
-    questions = tomllib.loads((ROOT / "marl_lessons/viz/questions/01.toml").read_text(encoding="utf-8"))
+    questions = tomllib.loads(
+        (ROOT / "marl_lessons/viz/questions/01.toml").read_text(encoding="utf-8")
+    )
     ask = ASK.replace("QUESTION", f"01.{next(iter(questions))}")
     notebook = installed.run(DRAW, MOVE, ask, ANSWER, ELSEWHERE)
     interactive, _, question, _, elsewhere = (cell.outputs for cell in notebook.cells)
     assert WIDGET in interactive[0].data and WIDGET in question[0].data
     state = notebook.metadata.widgets["application/vnd.jupyter.widget-state+json"]["state"]
     pages = [
-        model["state"].get("value") or "" for model in state.values() if model["model_name"] == "HTMLModel"
+        model["state"].get("value") or ""
+        for model in state.values()
+        if model["model_name"] == "HTMLModel"
     ]
     assert any('src="data:image/png;base64,' in page for page in pages)
     assert {WIDGET, "image/png", "text/html", "text/plain"} <= set(elsewhere[0].data)

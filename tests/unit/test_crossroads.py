@@ -169,10 +169,6 @@ def test_wrong_parameters(name, values):
                 light_kernel(**{**dict.fromkeys(FOLLOWS, 2.0), name: value})
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="as_number takes text for a number; then the unconverted text is added: TypeError",
-)
 @pytest.mark.parametrize("name", list(FOLLOWS))
 def test_numbers_written_as_text(name):
     with pytest.raises(ValueError, match=name):

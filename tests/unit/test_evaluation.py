@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from random_games import random_mdp, random_terminating_mdp, seed_numbers
 
-from marl_lessons.algorithms import TabularConfig, q_learning
+from marl_lessons.algorithms import TabularConfig, independent_q_learning, q_learning
 from marl_lessons.envs import MarkovGame, crossroads, two_cars
 from marl_lessons.evaluation import (
     band,
@@ -163,45 +163,44 @@ def test_running_mean_against_slices(seed, rows, columns):
 
 
 TWO = two_cars()
+BOTH = independent_q_learning(TWO, TabularConfig(20, n_records=2), 2)
 
 
 @pytest.mark.parametrize(
     "name, use",
     [
-        pytest.param("share", lambda: band([[1.0]], None), id="share: TypeError"),
-        pytest.param("returns", lambda: first_episodes([], 1), id="returns: empty, name missing"),
-        pytest.param("returns", lambda: first_episodes(3, 1), id="returns: TypeError"),
-        pytest.param(
-            "history",
-            lambda: distance_to_optimum(None, MDP, OPTIMAL.q),
-            id="history: AttributeError",
-        ),
-        pytest.param(
-            "mdp",
-            lambda: distance_to_optimum(HISTORY, TWO, OPTIMAL.q),
-            id="mdp: another size, IndexError",
-        ),
-        pytest.param("q", lambda: greedy_return(np.zeros((7, 2)), MDP), id="q: IndexError"),
-        pytest.param(
-            "q",
-            lambda: greedy_return(np.zeros(32), MDP),
-            id="q: a vector is taken for one action everywhere",
-        ),
-        pytest.param(
-            "q", lambda: greedy_return(np.full((32, 2), NAN), MDP), id="q: nan wins the argmax"
-        ),
-        pytest.param("q", lambda: greedy_return(np.zeros((32, 5)), MDP), id="q: too many actions"),
-        pytest.param(
-            "agents",
-            lambda: greedy_return(np.zeros((10, 2)), TWO),
-            id="mdp: agent 0 and joint actions 0, 1 are taken",
-        ),
+        ("share", lambda: band([[1.0]], None)),
+        ("returns", lambda: first_episodes([], 1)),
+        ("share", lambda: band([[1.0]], "0.8")),
+        ("share", lambda: band([[1.0]], True)),
+        ("returns", lambda: first_episodes(3, 1)),
+        ("returns", lambda: first_episodes("ab", 1)),
+        ("returns", lambda: first_episodes((1.0, 2.0), 1)),
+        ("returns", lambda: first_episodes(([1.0], ["a"]), 1)),
+        ("returns", lambda: first_episodes(([1.0], [NAN]), 1)),
+        ("returns", lambda: first_episodes(([1.0], [[1.0, 2.0]]), 1)),
+        ("returns", lambda: first_episodes(([[1.0], [1.0, 2.0]],), 1)),
+        ("mdp", lambda: reachable_states("mdp")),
+        ("mdp", lambda: distance_to_optimum(HISTORY, None, OPTIMAL.q)),
+        ("mdp", lambda: distance_to_optimum(HISTORY, crossroads(4), OPTIMAL.q)),
+        ("history", lambda: distance_to_optimum(BOTH, MDP, OPTIMAL.q)),
+        ("mdp", lambda: greedy_return(OPTIMAL.q, None)),
+        ("q", lambda: greedy_return("q", MDP)),
+        ("q", lambda: greedy_return(None, MDP)),
+        ("history", lambda: distance_to_optimum(None, MDP, OPTIMAL.q)),
+        ("mdp", lambda: distance_to_optimum(HISTORY, TWO, OPTIMAL.q)),
+        ("q", lambda: greedy_return(np.zeros((7, 2)), MDP)),
+        ("q", lambda: greedy_return(np.zeros(32), MDP)),
+        ("q", lambda: greedy_return(np.full((32, 2), NAN), MDP)),
+        ("q", lambda: greedy_return(np.zeros((32, 5)), MDP)),
+        ("agents", lambda: greedy_return(np.zeros((10, 2)), TWO)),
     ],
-)
-@pytest.mark.xfail(
-    strict=True,
-    reason="accepted, or another exception, or a ValueError without the argument's name",
 )
 def test_refused_by_name(name, use):
     with pytest.raises(ValueError, match=rf"\b{name}\b"):
         use()
+
+
+def test_a_seed_without_episodes_has_too_few():
+    with pytest.raises(ValueError, match="n_episodes is 1, but one seed finished only 0"):
+        first_episodes((np.array([1.0]), np.array([])), 1)

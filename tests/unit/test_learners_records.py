@@ -118,14 +118,29 @@ def test_the_games_arrays_are_left_alone():
     assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="learners step from a terminal start: an episode of length 1 (Worlds refuses)",
-)
-def test_an_episode_that_begins_at_the_end_makes_no_update():
-    game = MarkovGame(
-        np.eye(2)[:, None], np.zeros((1, 2, 1)), 0.9, [0.5, 0.5], np.array([False, True])
-    )
-    assert (
-        q_learning(game, TabularConfig(50, time_limit=3, n_records=1), 3).visits[-1, :, 1] == 0
-    ).all()
+@pytest.mark.parametrize("learner", [q_learning, sarsa, independent_q_learning])
+@pytest.mark.parametrize("bootstrap", [True, False])
+def test_last_states_say_why_an_episode_ended(learner, bootstrap):
+    game = two_cars() if learner is independent_q_learning else crossroads()
+    config = TabularConfig(2_000, epsilon=0.5, time_limit=6, bootstrap_on_truncation=bootstrap)
+    history = learner(game, config, 3)
+    for last, lengths in zip(history.last_states, history.lengths, strict=True):
+        assert last.shape == lengths.shape and 0 < game.terminal[last].mean() < 1
+        assert (lengths[~game.terminal[last]] == 6).all()  # truncated, and only then
+
+
+def test_last_states_by_hand():
+    """0 leads to 1 and 1 to the end in 2: cut short after one step an episode ends in 1, else in 2."""
+    for limit, last in ((1, [1] * 6), (2, [2] * 3), (None, [2] * 3)):
+        history = q_learning(two_steps(), TabularConfig(6, time_limit=limit, n_records=1), 2)
+        assert [states.tolist() for states in history.last_states] == [last, last]
+    unfinished = q_learning(LOOP, TabularConfig(5, time_limit=None, n_records=1), 2)
+    assert [states.tolist() for states in unfinished.last_states] == [[], []]
+
+
+def test_last_state_of_an_episode_is_the_one_that_crashed():
+    history = independent_q_learning(two_cars(slip=0.0), TabularConfig(2_000, epsilon=1.0), 4)
+    crashed = two_cars().state_names.index("crashed")
+    for last, returns in zip(history.last_states, history.returns, strict=True):
+        assert (returns[last == crashed] < -10).all() and (returns[last != crashed] <= 1).all()
+        assert (last == crashed).any() and (last == 0).any()

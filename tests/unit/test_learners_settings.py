@@ -143,43 +143,68 @@ def test_wrong_environments(env):
 @pytest.mark.parametrize(
     "name, use",
     [
-        pytest.param("mdp", lambda: q_learning("mdp"), id="mdp: AttributeError"),
-        pytest.param("game", lambda: independent_q_learning(None), id="game: AttributeError"),
-        pytest.param(
-            "config",
-            lambda: q_learning(crossroads(), {"n_steps": 5}, 1),
-            id="config: AttributeError",
-        ),
-        pytest.param(
-            "config",
-            lambda: q_learning(crossroads(), {}, 1),
-            id="config: anything false is the default",
-        ),
-        pytest.param(
-            "bootstrap",
-            lambda: TabularConfig(bootstrap_on_truncation="no"),
-            id="bootstrap: text is true",
-        ),
-        pytest.param(
-            "tolerance",
-            lambda: policy_evaluation(crossroads(), UNIFORM, tolerance="x"),
-            id="tolerance: unused, unchecked",
-        ),
-        pytest.param("env", lambda: from_gymnasium(Table(P={0: 5}), 0.9), id="env: TypeError"),
-        pytest.param(
-            "env", lambda: from_gymnasium(Table(P={0: {0: [(1.0, 0)]}}), 0.9), id="env: short rows"
-        ),
-        pytest.param(
-            "env",
-            lambda: from_gymnasium(Table(P={"a": {}, 0: {}}), 0.9),
-            id="env: keys of two types",
-        ),
+        ("mdp", lambda: q_learning("mdp")),
+        ("mdp", lambda: sarsa(None)),
+        ("game", lambda: independent_q_learning(None)),
+        ("config", lambda: q_learning(crossroads(), {"n_steps": 5}, 1)),
+        ("config", lambda: q_learning(crossroads(), {}, 1)),
+        ("config", lambda: sarsa(crossroads(), 0, 1)),
+        ("config", lambda: independent_q_learning(two_cars(), TabularConfig, 1)),
+        ("bootstrap", lambda: TabularConfig(bootstrap_on_truncation="no")),
+        ("bootstrap", lambda: TabularConfig(bootstrap_on_truncation=None)),
+        ("initial_value", lambda: TabularConfig(initial_value="1")),
+        ("tolerance", lambda: policy_evaluation(crossroads(), UNIFORM, tolerance="x")),
+        ("max_sweeps", lambda: policy_evaluation(crossroads(), UNIFORM, max_sweeps=0)),
     ],
-)
-@pytest.mark.xfail(
-    strict=True,
-    reason="accepted, or another exception, or a ValueError without the argument's name",
 )
 def test_refused_by_name(name, use):
     with pytest.raises(ValueError, match=name):
         use()
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {0: 5},
+        {1: {0: [(1.0, 0, 0.0, False)]}, 0: 5},
+        {"a": {}, 0: {}},
+        {"a": {0: [(1.0, 0, 0.0, False)]}},
+        {0: {}},
+        {0: {"go": [(1.0, 0, 0.0, False)]}},
+        {0: {0: None}},
+        {0: {0: "ab"}},
+        {0: {0: []}},
+        {0: {0: [5]}},
+        {0: {0: [(1.0, 0)]}},
+        {0: {0: [(1.0, 0, 0.0, False, "more")]}},
+        {0: {0: [("1.0", 0, 0.0, False)]}},
+        {0: {0: [(NAN, 0, 0.0, False)]}},
+        {0: {0: [(-0.5, 0, 0.0, False), (1.5, 0, 0.0, False)]}},
+        {0: {0: [(0.5, 0, 0.0, False)]}},
+        {0: {0: [(1.0, 0, 0.0, False), (0.5, 0, 0.0, False)]}},
+        {0: {0: [(1.0, 0.0, 0.0, False)]}},
+        {0: {0: [(1.0, None, 0.0, False)]}},
+        {0: {0: [(1.0, 0, "much", False)]}},
+        {0: {0: [(1.0, 0, INF, False)]}},
+        {0: {0: [(1.0, 0, 0.0, "no")]}},
+    ],
+)
+def test_malformed_transition_tables(table):
+    env = Table(P=table, initial_state_distrib=np.eye(len(table))[0])
+    with pytest.raises(ValueError, match=r"^env"):
+        from_gymnasium(env, 0.9)
+
+
+@pytest.mark.parametrize("start", [[0.5], [1.5], [NAN], ["1"], [[1.0]], [-1.0], [0.5, 0.5], {}])
+def test_malformed_starts(start):
+    with pytest.raises(ValueError, match=r"^env"):
+        from_gymnasium(Table(P=SURE, initial_state_distrib=start), 0.9)
+
+
+def test_none_stands_for_the_defaults():
+    short = TabularConfig(np.int64(10), np.float32(0.5), 1, np.int8(3), np.True_, 2, np.int16(1))
+    assert (type(short.n_steps), type(short.time_limit), type(short.n_records)) == (int, int, int)
+    assert short.bootstrap_on_truncation is True and type(short.initial_value) is float
+    default = q_learning(crossroads(distance=1), None, 1)
+    explicit = q_learning(crossroads(distance=1), TabularConfig(), 1)
+    assert np.array_equal(default.q, explicit.q)

@@ -61,10 +61,10 @@ def test_wrong_counts(name, value):
         )
 
 
-@pytest.mark.xfail(strict=True, reason="a start in a terminal state stops all: 'world 0 has ended'")
-def test_an_episode_that_begins_at_the_end_is_worth_nothing():
-    game = MarkovGame(
-        np.eye(2)[:, None], [[[1.0], [0.0]]], 0.5, [0.5, 0.5], np.array([False, True])
-    )
-    returns = discounted_returns(game, [np.ones((2, 1))], 50, np.random.default_rng(0), 3)
-    assert set(returns[:, 0].tolist()) == {0.0, 1.75}
+@pytest.mark.parametrize(
+    "name, game, rng",
+    [("game", "game", np.random.default_rng(0)), ("rng", two_cars(), None), ("rng", two_cars(), 3)],
+)
+def test_wrong_game_or_generator(name, game, rng):
+    with pytest.raises(ValueError, match=name):
+        discounted_returns(game, [np.full((10, 2), 0.5)] * 2, 5, rng)

