@@ -4,7 +4,6 @@ from marl_lessons.envs.crossroads import crossroads
 from marl_lessons.envs.gridworlds import cliff_walking, corner_grid, jumping_grid
 from marl_lessons.envs.markov_game import MarkovGame
 from marl_lessons.envs.simulation import Step, Worlds
-from marl_lessons.envs.toy_text import from_gymnasium
 from marl_lessons.envs.two_cars import two_cars
 
 __all__ = [
@@ -14,7 +13,6 @@ __all__ = [
     "cliff_walking",
     "corner_grid",
     "crossroads",
-    "from_gymnasium",
     "jumping_grid",
     "two_cars",
 ]

@@ -20,6 +20,7 @@ from marl_lessons.envs.game_checks import (
     checked_transition,
 )
 from marl_lessons.envs.termination import states_that_can_avoid_the_end
+from marl_lessons.envs.toy_text import toy_text_fields
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +73,16 @@ class MarkovGame:
             if array is not None:
                 array.flags.writeable = False
         self._check_that_episodes_end()
+
+    @classmethod
+    def from_gymnasium(cls, env, discount: float = 0.99) -> MarkovGame:
+        """The MDP that a Gymnasium environment publishes as ``env.unwrapped.P`` (FrozenLake, CliffWalking, Taxi).
+
+        How termination and rewards are read: :func:`~marl_lessons.envs.toy_text.toy_text_fields`. A time limit that
+        wraps the environment is no part of the model and is left out. The promise ``episodic=True`` is given, so γ = 1
+        is allowed. Raises ValueError naming ``env`` if it has no such table, and ``discount``.
+        """
+        return cls(**toy_text_fields(env), discount=discount, episodic=True)
 
     def _check_that_episodes_end(self) -> None:
         if self.discount < 1 or self.episodic:

@@ -1,4 +1,4 @@
-"""Gymnasium's toy-text environments as exact MDPs, read from their published transition table."""
+"""Gymnasium's toy-text environments as arrays, read from their published transition table."""
 
 from __future__ import annotations
 
@@ -11,19 +11,15 @@ from marl_lessons.checks import (
     as_flag,
     as_number,
 )
-from marl_lessons.envs.markov_game import MarkovGame
 
 
-def from_gymnasium(env, discount: float) -> MarkovGame:
-    """Read a Gymnasium environment that publishes its model as ``env.unwrapped.P`` (FrozenLake, CliffWalking, Taxi).
+def toy_text_fields(env) -> dict:
+    """The fields of :class:`~marl_lessons.envs.markov_game.MarkovGame` that ``env.unwrapped.P`` states.
 
     ``P[s][a]`` lists (probability, next state, reward, terminated). A state that is only entered on termination becomes
     terminal; if it can also be entered without (CliffWalking has none, your own table may), the terminating transitions
-    lead to an extra state "end" instead. R(s,a,s') is the mean reward of the transitions from s to s' under a. A time
-    limit that wraps the environment is no part of the model and is left out.
-
-    The promise ``episodic=True`` is given, so γ = 1 is allowed. Raises ValueError naming ``env`` if it has no such table, and
-    ``discount`` if that is not in [0, 1].
+    lead to an extra state "end" instead. R(s,a,s') is the mean reward of the transitions from s to s' under a.
+    Raises ValueError naming ``env`` if it has no such table, or a malformed one.
     """
     table = getattr(getattr(env, "unwrapped", env), "P", None)
     if not isinstance(table, dict) or not table:
@@ -49,17 +45,15 @@ def from_gymnasium(env, discount: float) -> MarkovGame:
     transition[terminal], outcome_reward[terminal] = 0.0, 0.0
     transition[terminal, :, terminal] = 1.0
     _check_totals(transition)
-    return MarkovGame(
-        transition,
-        None,
-        discount,
-        np.append(initial, np.zeros(n_total - n_states)),
-        terminal,
-        outcome_reward[None],
-        episodic=True,
-        state_names=tuple(str(s) for s in range(n_states)) + ("end",) * (n_total - n_states),
-        name=getattr(getattr(env, "spec", None), "id", None) or type(env).__name__,
-    )
+    return {
+        "transition": transition,
+        "reward": None,
+        "initial": np.append(initial, np.zeros(n_total - n_states)),
+        "terminal": terminal,
+        "outcome_reward": outcome_reward[None],
+        "state_names": tuple(str(s) for s in range(n_states)) + ("end",) * (n_total - n_states),
+        "name": getattr(getattr(env, "spec", None), "id", None) or type(env).__name__,
+    }
 
 
 def _rows(table: dict) -> list[tuple[int, int, float, int, float, bool]]:

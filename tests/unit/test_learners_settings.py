@@ -7,7 +7,7 @@ import pytest
 from random_games import random_game
 
 from marl_lessons.algorithms import TabularConfig, independent_q_learning, q_learning, sarsa
-from marl_lessons.envs import crossroads, from_gymnasium, two_cars
+from marl_lessons.envs import MarkovGame, crossroads, two_cars
 from marl_lessons.solvers import policy_evaluation, policy_iteration, value_iteration
 
 NAN, INF = float("nan"), float("inf")
@@ -137,7 +137,7 @@ SURE = {0: {0: [(1.0, 0, 0.0, False)]}}
 )
 def test_wrong_environments(env):
     with pytest.raises(ValueError, match="env"):
-        from_gymnasium(env, 0.9)
+        MarkovGame.from_gymnasium(env, 0.9)
 
 
 @pytest.mark.parametrize(
@@ -192,13 +192,13 @@ def test_refused_by_name(name, use):
 def test_malformed_transition_tables(table):
     env = Table(P=table, initial_state_distrib=np.eye(len(table))[0])
     with pytest.raises(ValueError, match=r"^env"):
-        from_gymnasium(env, 0.9)
+        MarkovGame.from_gymnasium(env, 0.9)
 
 
 @pytest.mark.parametrize("start", [[0.5], [1.5], [NAN], ["1"], [[1.0]], [-1.0], [0.5, 0.5], {}])
 def test_malformed_starts(start):
     with pytest.raises(ValueError, match=r"^env"):
-        from_gymnasium(Table(P=SURE, initial_state_distrib=start), 0.9)
+        MarkovGame.from_gymnasium(Table(P=SURE, initial_state_distrib=start), 0.9)
 
 
 def test_none_stands_for_the_defaults():

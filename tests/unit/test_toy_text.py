@@ -4,12 +4,12 @@ import gymnasium
 import numpy as np
 import pytest
 
-from marl_lessons.envs import from_gymnasium
+from marl_lessons.envs import MarkovGame
 from marl_lessons.solvers import action_values, optimality_backup, policy_iteration, value_iteration
 
 
 def lake(discount: float, size: str = "4x4", slippery: bool = True):
-    return from_gymnasium(
+    return MarkovGame.from_gymnasium(
         gymnasium.make("FrozenLake-v1", map_name=size, is_slippery=slippery), discount
     )
 
@@ -99,7 +99,7 @@ def test_the_lakes_own_episodes_agree_with_the_exact_value():
 @pytest.mark.parametrize("discount", [0.95, 1.0])
 def test_deterministic_environments_agree_episode_by_episode(name, discount):
     env = gymnasium.make(latest(name))
-    game = from_gymnasium(env, discount)
+    game = MarkovGame.from_gymnasium(env, discount)
     solution = policy_iteration(game)
     starts = []
     for seed in range(60):
@@ -115,7 +115,7 @@ def test_deterministic_environments_agree_episode_by_episode(name, discount):
 
 def test_every_row_of_the_taxi_is_read():
     env = gymnasium.make(latest("Taxi"))
-    game = from_gymnasium(env, 0.9)
+    game = MarkovGame.from_gymnasium(env, 0.9)
     for s in range(0, 500, 7):
         for a in range(6):
             ((p, t, reward, _),) = env.unwrapped.P[s][a]
@@ -133,7 +133,7 @@ class Table:
 
 def test_a_state_entered_with_and_without_ending_gets_a_separate_end():
     table = {0: {0: [(0.25, 1, 1.0, True), (0.75, 1, 2.0, False)]}, 1: {0: [(1.0, 0, 4.0, False)]}}
-    game = from_gymnasium(Table(table, [1.0, 0.0]), 0.5)
+    game = MarkovGame.from_gymnasium(Table(table, [1.0, 0.0]), 0.5)
     assert (
         game.n_states == 3
         and game.terminal.tolist() == [False, False, True]
@@ -149,13 +149,13 @@ def test_rewards_of_transitions_to_one_state_are_averaged():
         0: {0: [(0.2, 1, 1.0, True), (0.3, 1, 3.0, True), (0.5, 0, 0.0, False)]},
         1: {0: [(1.0, 1, 0, True)]},
     }
-    game = from_gymnasium(Table(table, [1.0, 0.0]), 0.9)
+    game = MarkovGame.from_gymnasium(Table(table, [1.0, 0.0]), 0.9)
     assert game.outcome_reward[0, 0, 0, 1] == pytest.approx((0.2 + 0.9) / 0.5)
     assert game.reward[0, 0, 0] == pytest.approx(1.1)
 
 
 def test_a_start_that_is_also_an_end_stays_alive():
     table = {0: {0: [(1.0, 1, 0.0, False)]}, 1: {0: [(1.0, 0, 1.0, True)]}}
-    game = from_gymnasium(Table(table, [1.0, 0.0]), 1.0)
+    game = MarkovGame.from_gymnasium(Table(table, [1.0, 0.0]), 1.0)
     assert not game.terminal[0] and game.terminal[2]
     assert policy_iteration(game).v.tolist() == [1, 1, 0]
