@@ -83,3 +83,16 @@ def _move_probability(cells: int, action: int, moves: int, slip: float) -> float
     """Probability that a car with ``cells`` to go moves ahead (``moves`` = 1) or stays (0) under ``action``."""
     ahead = (1 - slip) if action == GO and cells > 0 else 0.0
     return ahead if moves else 1 - ahead
+
+
+def first_to_pass(states: np.ndarray, distance: int) -> int | None:
+    """Which car (0 or 1) passed first in an episode's ``states[T+1]`` of :func:`two_cars`; None if neither did.
+
+    Two cars never pass in the same second: that is a crash. ``distance`` as in :func:`two_cars`.
+    """
+    for state in states:
+        if state < (distance + 1) ** 2:
+            cells = divmod(int(state), distance + 1)
+            if 0 in cells:
+                return cells.index(0)
+    return None

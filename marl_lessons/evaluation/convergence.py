@@ -51,7 +51,7 @@ def distance_to_optimum(history: History, mdp: MarkovGame, optimal_q: np.ndarray
 def greedy_return(q: np.ndarray, mdp: MarkovGame) -> np.ndarray:
     """``[...]``: exact expected return from the start of the greedy policy of each table ``q[..., S, A]``.
 
-    No simulation: the linear system of policy evaluation, solved for all tables at once. The discount must be below 1,
+    No simulation: the linear system of policy evaluation, solved once for every policy that occurs. The discount must be below 1,
     because a greedy policy of a half-learned table may never end. Raises ValueError naming ``q`` or ``mdp``.
     """
     transition, reward = check_mdp(mdp)
@@ -60,7 +60,13 @@ def greedy_return(q: np.ndarray, mdp: MarkovGame) -> np.ndarray:
         raise ValueError(
             "mdp: discount is 1, and a greedy policy may never end; use a discount below 1"
         )
-    states, action = np.arange(mdp.n_states), q.argmax(axis=-1)
-    chain, reward = transition[states, action], reward[states, action]
-    values = np.linalg.solve(np.eye(mdp.n_states) - mdp.discount * chain, reward[..., None])[..., 0]
-    return values @ mdp.initial
+    actions = q.argmax(axis=-1)
+    policies, which = np.unique(actions.reshape(-1, mdp.n_states), axis=0, return_inverse=True)
+    states, identity = np.arange(mdp.n_states), np.eye(mdp.n_states)
+    values = [
+        np.linalg.solve(
+            identity - mdp.discount * transition[states, chosen], reward[states, chosen]
+        )
+        for chosen in policies
+    ]
+    return (np.array(values) @ mdp.initial)[which.reshape(actions.shape[:-1])]

@@ -25,3 +25,8 @@ def draw_seeds(
     ax.add_collection(LineCollection(lines, colors=colour, linewidths=0.5, alpha=0.25, zorder=2))
     ax.fill_between(x, summary.low, summary.high, color=colour, alpha=0.15, linewidth=0, zorder=1)
     ax.plot(x, summary.median, color=colour, linestyle=linestyle, label=label, zorder=4)
+
+
+def in_thousands(ax: Axes) -> None:
+    """Label the horizontal axis "20k" instead of "20000": shorter, and neighbours do not touch."""
+    ax.xaxis.set_major_formatter(lambda x, _: f"{x / 1000:g}k" if x >= 1000 else f"{x:g}")

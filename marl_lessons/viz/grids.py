@@ -23,7 +23,7 @@ def draw_textbook(
     random_value: np.ndarray, best_value: np.ndarray, best_q: np.ndarray, corner_value: np.ndarray
 ) -> Figure:
     """Sutton & Barto's Examples 3.5 (random policy), 3.8 (optimal, with all best actions) and 4.1, side by side."""
-    figure, axes = new_figure(1, 3, size=(7.4, 3.0), wspace=0.3, left=0.06)
+    figure, axes = new_figure(1, 3, size=(8.4, 3.3), wspace=0.2, left=0.05, right=0.99, bottom=0.14)
     draw_grid(axes[0], random_value, "Example 3.5: random")
     draw_grid(
         axes[1], best_value, "Example 3.8: best", policy=best_actions(best_q).reshape(5, 5, 4)
@@ -82,8 +82,11 @@ def draw_cliff(paths: dict[str, list[tuple[int, int]]]) -> Figure:
             marker="os"[k],
             label=name,
         )
-    mark_cell(ax, 3, 0, "S")
-    mark_cell(ax, 3, 11, "G")
+    for cell, letter in (((3, 0), "S"), ((3, 11), "G")):
+        ax.plot(
+            cell[1], cell[0], "s", color="white", markeredgecolor="black", markersize=15, zorder=5
+        )
+        mark_cell(ax, *cell, letter)
     ax.text(5.5, 3, "the cliff", ha="center", va="center", color="white")
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(paths))
     return figure

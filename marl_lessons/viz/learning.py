@@ -20,7 +20,7 @@ from marl_lessons.envs.crossroads import crossroads
 from marl_lessons.envs.markov_game import MarkovGame
 from marl_lessons.evaluation import distance_to_optimum, greedy_return, running_mean
 from marl_lessons.solvers import Solution, policy_iteration
-from marl_lessons.viz.curves import draw_seeds
+from marl_lessons.viz.curves import draw_seeds, in_thousands
 from marl_lessons.viz.maps import draw_decisions
 from marl_lessons.viz.style import BLUE, GREY, LINES, VERMILION, new_figure
 
@@ -60,6 +60,7 @@ def draw_errors(
         xlim=(0, steps[-1]),
         ylim=(0, None),
     )
+    in_thousands(ax)
     ax.legend(loc="upper right")
     return figure
 
@@ -78,6 +79,7 @@ def draw_step_sizes(
         ax.set(xlabel="environment steps", title=title, ylim=(0.04, 1), xlim=(0, steps[-1]))
         ax.set_yticks([0.05, 0.1, 0.2, 0.5, 1], labels=["0.05", "0.1", "0.2", "0.5", "1"])
         ax.minorticks_off()
+        in_thousands(ax)
         ax.legend(loc="upper right", ncols=2)
     axes[0].set_ylabel(ERROR_LABEL + " (median)")
     axes[1].set_yticklabels([])
@@ -104,7 +106,8 @@ def draw_live(step_size: str = "0.1", epsilon: float = 0.3, decay: str = DECAYS[
     )
     history = q_learning(mdp, config, seeds=LIVE_SEEDS)
     figure, (ax,) = new_figure(size=(7.4, 3.2))
-    draw_seeds(ax, history.steps, distance_to_optimum(history, mdp, exact.q), "30 seeds, median")
+    errors = distance_to_optimum(history, mdp, exact.q)
+    draw_seeds(ax, history.steps, errors, "30 seeds, median")
     good = int((greedy_return(history.q[-1], mdp) > mdp.initial @ exact.v - GOOD_ENOUGH).sum())
     ax.set(
         xlabel="environment steps (seconds driven)",
@@ -112,8 +115,9 @@ def draw_live(step_size: str = "0.1", epsilon: float = 0.3, decay: str = DECAYS[
         xlim=(0, LIVE_STEPS),
         ylim=(0, 1.1),
     )
+    final = np.median(errors[-1])
     ax.set_title(
-        f"After {LIVE_STEPS:,} steps {good} of {LIVE_SEEDS} greedy drivers are within {GOOD_ENOUGH} of the best"
+        f"At the end: median error {final:.2f}; {good} of {LIVE_SEEDS} drivers within {GOOD_ENOUGH} of the best"
     )
     return figure
 
@@ -206,7 +210,11 @@ def draw_exploration(
     right.set(
         xlabel="environment steps", ylabel="worth of the greedy policy", title="What was learned"
     )
-    left.legend(loc="upper right")
+    right.text(0.98, 0.06, "colours as on the left", transform=right.transAxes, ha="right")
+    for ax in (left, right):
+        ax.set(xscale="log", xlim=(100, history.steps[-1]))
+        in_thousands(ax)
+    left.legend(loc="center right")
     return figure
 
 

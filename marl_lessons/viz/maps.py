@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
+from matplotlib.colors import LinearSegmentedColormap, ListedColormap
 
 from marl_lessons.envs.crossroads import PHASES
 from marl_lessons.envs.gridworlds import MOVES
@@ -14,6 +14,7 @@ from marl_lessons.envs.gridworlds import MOVES
 EITHER, BRAKE, GO = 0, 1, 2
 DECISIONS = ("either", "brake", "go")
 DECISION_COLOURS = ("#e3e3e3", "#f4b183", "#9fcbe8")
+ADVANTAGE_COLOURS = LinearSegmentedColormap.from_list("brake-go", ["#e58b3a", "#ffffff", "#5aa9dc"])
 TIE = 1e-9
 
 
@@ -66,6 +67,18 @@ def draw_approach_values(
         _number(ax, column, row, value, limits, f"{value:.1f}{word}")
 
 
+def draw_advantages(ax: Axes, q: np.ndarray, title: str, speed: int = 0) -> None:
+    """Q(go) - Q(brake) at each (phase, cells to go), printed with its sign; blue where going is better."""
+    table = approach_table(q[:, 1] - q[:, 0], speed)[:, ::-1]
+    shade = np.sign(table) * np.sqrt(
+        np.minimum(np.abs(table), 4.0)
+    )  # small differences stay visible
+    _table(ax, shade, ADVANTAGE_COLOURS, -2.5, 2.5, title)
+    for (row, column), value in np.ndenumerate(table):
+        text = "0" if abs(value) < TIE else f"{value:+.2f}"
+        ax.text(column, row, text, ha="center", va="center", fontsize=8.5)
+
+
 def _table(ax: Axes, table: np.ndarray, colours, low: float, high: float, title: str) -> None:
     ax.imshow(table, cmap=colours, vmin=low, vmax=high, aspect="auto")
     distance = table.shape[1]
@@ -109,21 +122,30 @@ def draw_grid(
     ax.tick_params(length=0)
     for (row, column), value in np.ndenumerate(values):
         if not blank[row, column]:
-            shift = 0.22 if policy is not None else 0.0
+            shift = 0.3 if policy is not None else 0.0
             _number(ax, column, row + shift, value, limits, f"{value:.{digits}f}")
     if policy is not None:
         _arrows(ax, values, policy, moves, limits, blank)
 
 
 def _arrows(ax: Axes, values, policy, moves, limits, blank) -> None:
+    """Short arrows from around the upper centre of each cell outwards, so that several do not touch."""
     for row, column, action in np.argwhere(policy > 1e-9):
         if not blank[row, column]:
             down, right = moves[action]
-            colour = _ink(values[row, column], limits)
+            x, y = column + 0.07 * right, row - 0.14 + 0.07 * down
             ax.annotate(
-                "", (column + 0.3 * right, row - 0.18 + 0.2 * down), (column - 0.05 * right, row - 0.18 - 0.05 * down),
-                arrowprops={"arrowstyle": "->", "color": colour, "linewidth": 1.2},
-            )  # fmt: skip
+                "",
+                (x + 0.26 * right, y + 0.22 * down),
+                (x, y),
+                arrowprops={
+                    "arrowstyle": "-|>,head_length=0.25,head_width=0.14",
+                    "color": _ink(values[row, column], limits),
+                    "linewidth": 1,
+                    "shrinkA": 0,
+                    "shrinkB": 0,
+                },
+            )
 
 
 def _number(
@@ -139,6 +161,4 @@ def _ink(value: float, limits: tuple[float, float]) -> str:
 
 def mark_cell(ax: Axes, row: int, column: int, letter: str) -> None:
     """Write ``letter`` into a blank cell of a grid (S for start, G for goal)."""
-    ax.text(
-        column, row, letter, ha="center", va="center", fontsize=10, weight="bold", color="black"
-    )
+    ax.text(column, row, letter, ha="center", va="center", fontsize=10, weight="bold", zorder=6)

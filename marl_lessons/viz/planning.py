@@ -17,11 +17,11 @@ from marl_lessons.solvers import (
 )
 from marl_lessons.viz.crossing import draw_approach
 from marl_lessons.viz.maps import (
-    approach_table,
+    draw_advantages,
     draw_approach_values,
     draw_decisions,
 )
-from marl_lessons.viz.style import BLUE, GREEN, GREY, LIGHT_COLOURS, LINES, VERMILION, new_figure
+from marl_lessons.viz.style import BLUE, GREEN, GREY, LINES, VERMILION, new_figure
 
 VALUE_LIMITS = (-18.0, 9.0)
 YELLOW = 1
@@ -84,7 +84,7 @@ def draw_sweep(discount: float = 0.95, sweep: int = 3) -> Figure:
     q = action_values(v, mdp.joint_transition, mdp.joint_reward[0], discount)
     draw_approach_values(left, v, f"Moving car, after {sweep} sweeps", VALUE_LIMITS, q=q)
     errors = np.abs(history - exact.v).max(axis=1)
-    sweeps = np.arange(len(errors))
+    sweeps = np.arange(61)
     right.semilogy(
         sweeps,
         errors[0] * discount**sweeps,
@@ -92,7 +92,7 @@ def draw_sweep(discount: float = 0.95, sweep: int = 3) -> Figure:
         linestyle="--",
         label="guaranteed: γ per sweep",
     )
-    right.semilogy(sweeps, np.maximum(errors, 1e-6), color=BLUE, linestyle="-", label="measured")
+    right.semilogy(np.maximum(errors, 1e-6), color=BLUE, linestyle="-", label="measured")
     now = min(sweep, len(history) - 1)
     right.plot(
         [now],
@@ -105,34 +105,39 @@ def draw_sweep(discount: float = 0.95, sweep: int = 3) -> Figure:
     right.set(
         xlabel="sweep",
         ylabel="largest error of a value",
-        ylim=(1e-3, 40),
+        ylim=(1e-3, 2000),
         xlim=(0, 60),
         title=f"γ = {discount:g}",
     )
     right.minorticks_off()
-    right.legend(loc="lower left")
+    right.legend(loc="upper right")
     return figure
 
 
 def draw_contraction(curves: dict[str, tuple[np.ndarray, float]]) -> Figure:
-    """Errors by sweep on a log scale; ``curves[name]`` = (errors ``[K+1]``, γ). Thin grey: the bound error_0 · γ^k."""
-    figure, (ax,) = new_figure(size=(7.4, 3.4))
-    for (name, (errors, discount)), (colour, linestyle, marker) in zip(curves.items(), LINES):
-        sweeps = np.arange(len(errors))
-        ax.semilogy(sweeps, errors[0] * discount**sweeps, color=GREY, linewidth=0.9, linestyle="-")
-        ax.semilogy(
-            sweeps,
-            errors,
-            color=colour,
-            linestyle=linestyle,
-            marker=marker,
-            markevery=20,
-            label=name,
+    """Share of the first error that is left by sweep, log scale; ``curves[name]`` = (errors ``[K+1]``, γ).
+
+    One grey line for each γ is the guarantee γ^k.
+    """
+    figure, (ax,) = new_figure(size=(7.4, 3.5))
+    sweeps = np.arange(480)
+    for discount in sorted({discount for _, discount in curves.values()}):
+        ax.semilogy(sweeps, discount**sweeps, color="#b5b5b5", linewidth=5, linestyle="-", zorder=1)
+        ax.plot(
+            [],
+            [],
+            color="#b5b5b5",
+            linewidth=5,
+            linestyle="-",
+            label=f"guaranteed, γ = {discount:g}",
         )
-    ax.set(xlabel="sweep", ylabel="largest error of a value", ylim=(1e-3, 400), xlim=(0, 200))
-    ax.set_title("A theorem one can see: no curve ever rises above its grey line")
+    for (name, (errors, _)), (colour, linestyle, marker) in zip(curves.items(), LINES):
+        look = {"color": colour, "linestyle": linestyle, "marker": marker, "markevery": 25}
+        ax.semilogy(errors / errors[0], label=name, linewidth=1.6, **look)
+    ax.set(xlabel="sweep", ylabel="share of the first error left", ylim=(1e-3, 1.3), xlim=(0, 479))
+    ax.set_title("A theorem one can see: no curve rises above the line of its γ")
     ax.minorticks_off()
-    ax.legend(loc="center right", bbox_to_anchor=(1.0, 0.55))
+    ax.legend(loc="upper right", ncols=2)
     return figure
 
 
@@ -181,7 +186,7 @@ def draw_flips(reds: np.ndarray, advantages: dict[int, np.ndarray]) -> Figure:
         ylabel="Q(go) - Q(brake)\nabove 0 go, below 0 brake",
         xlim=(reds[0], reds[-1]),
     )
-    ax.set_title("The longer the red, the bolder the optimal driver at yellow")
+    ax.set_title("From 4 s on, a longer red makes the best driver bolder at yellow")
     ax.legend(loc="lower right")
     return figure
 
@@ -191,34 +196,11 @@ def draw_timing(
 ) -> Figure:
     """Widget: optimal decisions of a moving car for a light with these mean lengths, and how clear each decision is."""
     q = solve_crossroads(red=red, yellow=yellow, green=green, grip=grip).q
-    figure, (left, right) = new_figure(1, 2, size=(7.4, 3.0), wspace=0.3)
+    figure, (left, right) = new_figure(1, 2, size=(7.4, 2.9), wspace=0.22)
     draw_decisions(left, q, "What the moving car should do")
-    advantage = approach_table(q[:, 1] - q[:, 0])[:, ::-1]
-    distance = advantage.shape[1]
-    shades, hatches = (
-        [LIGHT_COLOURS[phase] for phase in ("green", "yellow", "red")],
-        ("", "//", "xx"),
-    )
-    for phase, (colour, hatch) in enumerate(zip(shades, hatches)):
-        x = np.arange(distance - 1) + 0.27 * (phase - 1)
-        right.bar(
-            x,
-            advantage[phase, :-1],
-            0.25,
-            color=colour,
-            hatch=hatch,
-            edgecolor="white",
-            linewidth=0.4,
-        )
-    right.axhline(0, color="#444444", linewidth=1, linestyle="-")
-    right.set(
-        xticks=range(distance - 1),
-        xticklabels=range(distance, 1, -1),
-        yscale="symlog",
-        ylim=(-20, 20),
-    )
-    right.set(xlabel="cells to go", ylabel="Q(go) - Q(brake)", title="Above 0 go, below 0 brake")
-    right.set_yticks([-10, -1, 0, 1, 10], labels=["-10", "-1", "0", "1", "10"])
+    draw_advantages(right, q, "Q(go) - Q(brake): by how much")
+    for ax in (left, right):
+        ax.set_xlabel("cells to go")
     return figure
 
 

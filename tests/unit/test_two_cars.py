@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marl_lessons.envs import two_cars
+from marl_lessons.envs.two_cars import first_to_pass
 
 chances = st.sampled_from([0.0, 1.0]) | st.floats(0.0, 1.0)
 
@@ -101,3 +102,15 @@ def test_wrong_parameters(name, values):
     for value in values:
         with pytest.raises(ValueError, match=name):
             two_cars(**{name: value})
+
+
+def test_first_to_pass_reads_the_states() -> None:
+    names = two_cars(distance=2).state_names
+    state = {
+        cells: names.index(f"car 0: {cells[0]} to go, car 1: {cells[1]} to go")
+        for cells in np.ndindex(3, 3)
+    }
+    assert first_to_pass([state[2, 2], state[1, 1], state[1, 0], state[0, 0]], 2) == 1
+    assert first_to_pass([state[2, 2], state[1, 2], state[0, 2]], 2) == 0
+    assert first_to_pass([state[2, 2], state[1, 1], names.index("crashed")], 2) is None
+    assert first_to_pass([state[2, 2]], 2) is None
