@@ -123,9 +123,8 @@ class Recorder:
                 np.ravel(epsilon),
             )
             self._next += 1
-            self._ended = [
-                self._join_ended()
-            ]  # few large arrays take far less memory than many small ones
+            # Few large arrays take far less memory than many small ones.
+            self._ended = [self._join_ended()]
 
     def episodes_ended(
         self, which: np.ndarray, total: np.ndarray, length: np.ndarray, state: np.ndarray

@@ -113,16 +113,16 @@ def _learn(game: MarkovGame, config: TabularConfig | None, seeds, on_policy: boo
 
 
 class _World:
-    """One copy of the game per seed, driven by given random numbers; keeps clocks and returns."""
+    """One copy of the game per seed; keeps clocks and returns.
+
+    Unlike :class:`~marl_lessons.envs.Worlds` it is driven by given random numbers, one stream for each seed, so that
+    a seed's run does not depend on the others.
+    """
 
     def __init__(self, game: MarkovGame, time_limit: int | None, n_seeds: int):
         self.outcomes, self.terminal = OutcomeTable(game), game.terminal
         self.begins = np.cumsum(game.initial)
         self.begins[np.flatnonzero(game.initial)[-1] :] = 1.0
-        self.n_joint = int(np.prod(game.n_actions))
-        self.strides = np.array(
-            [int(np.prod(game.n_actions[i + 1 :])) for i in range(game.n_agents)]
-        )
         self.time_limit = np.inf if time_limit is None else time_limit
         self.state, self.age = np.zeros(n_seeds, dtype=np.intp), np.zeros(n_seeds, dtype=np.intp)
         self.episode = np.full((n_seeds, 1), -1)
@@ -138,9 +138,8 @@ class _World:
         self, action: np.ndarray, uniform: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Advance by ``action[E, n]``; returns ``reward[E, n]``, ``terminated[E]`` and ``ended[E]`` (or truncated)."""
-        self.state, reward = self.outcomes.sample(
-            self.state * self.n_joint + action @ self.strides, uniform
-        )
+        pairs = self.outcomes.pairs(self.state, action)
+        self.state, reward = self.outcomes.sample(pairs, uniform)
         self.age += 1
         self.total += reward
         terminated = self.terminal.take(self.state)

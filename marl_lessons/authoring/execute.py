@@ -33,12 +33,9 @@ class Run:
 
     notebook: Any  # the executed and normalised copy
     wall_seconds: float  # from the start of the kernel to the last output
-    cpu_seconds: (
-        float | None
-    )  # user and system time of the kernel and its children; None where /proc is missing
-    peak_mb: (
-        float | None
-    )  # largest resident memory of the kernel process; None where /proc is missing
+    # User and system time of the kernel and its children, and its largest resident memory; None without /proc.
+    cpu_seconds: float | None
+    peak_mb: float | None
     problem: str | None  # which cell raised what; None if all went well
 
 

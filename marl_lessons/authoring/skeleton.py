@@ -15,13 +15,13 @@ GLANCE = """\
 
 After this lesson you can
 
-- derive FILL;
-- implement FILL;
-- predict FILL.
+* derive FILL;
+* implement FILL;
+* predict FILL.
 
 Prerequisites: [Start here](00_start_here.ipynb).
 
-| section | minutes |
+| part | time |
 |---|---|
 | The puzzle | 5 min |
 | FILL: name of section 1 | 20 min |
@@ -33,7 +33,7 @@ Running all cells takes about 10 s."""
 IMPORTS = """\
 import numpy as np
 
-from marl_lessons.viz.style import use_style
+from marl_lessons.viz import use_style
 
 use_style()
 rng = np.random.default_rng(0)"""
@@ -47,8 +47,8 @@ $$v = r + \gamma v' \tag{1}$$"""
 QUESTION = """\
 ### Q{n} FILL: the question?
 
-- (a) FILL
-- (b) FILL
+* (a) FILL
+* (b) FILL
 
 <details><summary>Answer</summary>
 

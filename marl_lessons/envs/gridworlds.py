@@ -90,7 +90,7 @@ def _grid(
         discount,
         initial,
         terminal,
-        episodic=True,
+        episodic=bool(goals),  # where nothing ends, there is nothing to promise
         state_names=tuple(f"row {r}, column {c}" for r, c in cells),
         action_names=(MOVE_NAMES,),
         name=name,

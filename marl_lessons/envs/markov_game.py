@@ -176,9 +176,8 @@ class MarkovGame:
         outcome = (
             None if self.outcome_reward is None else self.transition * self.outcome_reward[agent]
         )
-        for j in reversed(
-            range(self.n_agents)
-        ):  # from the last agent, so that earlier axes keep their places
+        # From the last agent to the first, so that earlier axes keep their places.
+        for j in reversed(range(self.n_agents)):
             if j != agent:
                 transition = _average_out(transition, others[j], j)
                 reward = _average_out(reward, others[j], j)

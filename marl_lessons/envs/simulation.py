@@ -33,6 +33,11 @@ class OutcomeTable:
 
     def __init__(self, game: MarkovGame):
         """Tabulate ``game``; K is the largest number of outcomes that any pair has."""
+        # Joint actions are numbered in C order: the last agent's action changes fastest.
+        self._n_joint = int(np.prod(game.n_actions))
+        self._strides = np.array(
+            [int(np.prod(game.n_actions[i + 1 :])) for i in range(game.n_agents)]
+        )
         kernel = game.joint_transition.reshape(-1, game.n_states)
         width = int((kernel > 0).sum(axis=1).max())
         order = np.argsort(-kernel, axis=1, kind="stable")[:, :width]  # likely outcomes first
@@ -52,6 +57,10 @@ class OutcomeTable:
             self.next_states.reshape(-1),
             self.rewards.reshape(-1, n),
         )
+
+    def pairs(self, states: np.ndarray, actions: np.ndarray) -> np.ndarray:
+        """Indices ``[E]`` of the pairs (state, joint action) for ``states[E]`` and ``actions[E, n]``."""
+        return states * self._n_joint + actions @ self._strides
 
     def sample(self, pairs: np.ndarray, uniform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Next states ``[E]`` and rewards ``[E, n]`` for pair indices ``[E]`` (state · A + joint action).
@@ -78,8 +87,6 @@ class Worlds:
         self.game, self.n_worlds = check_game("game", game), as_count("n_worlds", n_worlds)
         self.time_limit = None if time_limit is None else as_count("time_limit", time_limit)
         self._outcomes = OutcomeTable(game)
-        self._strides = np.cumprod((1, *game.n_actions[:0:-1]))[::-1]  # joint action in C order
-        self._n_joint = int(np.prod(game.n_actions))
         self.states = np.zeros(self.n_worlds, dtype=np.int64)
         self.ages = np.zeros(self.n_worlds, dtype=np.int64)
         self.ended = np.ones(self.n_worlds, dtype=bool)
@@ -114,7 +121,7 @@ class Worlds:
             raise ValueError(
                 f"world {int(np.flatnonzero(self.ended)[0])} has ended; call reset or reset_where first"
             )
-        pairs = self.states * self._n_joint + actions @ self._strides
+        pairs = self._outcomes.pairs(self.states, actions)
         self.states, rewards = self._outcomes.sample(pairs, rng.random(self.n_worlds))
         self.ages += 1
         terminated = self.game.terminal[self.states]

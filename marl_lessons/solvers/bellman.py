@@ -19,7 +19,7 @@ def action_values(
 def expectation_backup(
     v: np.ndarray, policy: np.ndarray, transition: np.ndarray, reward: np.ndarray, discount: float
 ) -> np.ndarray:
-    """``v[S]`` after one sweep: (T^π V)(s) = Σ_a π(a|s) Q(s,a) (Sutton & Barto 2018, Eq. 4.5)."""
+    """``v[S]`` after one sweep: (B^π V)(s) = Σ_a π(a|s) Q(s,a) (Sutton & Barto 2018, Eq. 4.5)."""
     q = action_values(v, transition, reward, discount)
     return (policy * q).sum(axis=1)
 
@@ -27,7 +27,7 @@ def expectation_backup(
 def optimality_backup(
     v: np.ndarray, transition: np.ndarray, reward: np.ndarray, discount: float
 ) -> np.ndarray:
-    """``v[S]`` after one sweep: (T* V)(s) = max_a Q(s,a) (Sutton & Barto 2018, Eq. 4.10)."""
+    """``v[S]`` after one sweep: (B* V)(s) = max_a Q(s,a) (Sutton & Barto 2018, Eq. 4.10)."""
     return action_values(v, transition, reward, discount).max(axis=1)
 
 

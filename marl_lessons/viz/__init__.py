@@ -1,4 +1,4 @@
-"""Pictures, animations and widgets. Everything that draws is a pure function that returns a matplotlib Figure."""
+"""Pictures, animations and widgets. A `draw_…` function returns a figure, or draws into the axes it is given first."""
 
 from marl_lessons.viz.animation import Animation
 from marl_lessons.viz.interactive import Interactive, choice, slider

@@ -71,16 +71,14 @@ class Interactive:
     def _update(self, change=None) -> None:
         try:
             self.image.value = image_tag(png(self.draw(**self.values)), self.alt)
-        except (
-            Exception
-        ) as error:  # an exception in a widget's callback would vanish without a trace
+        except Exception as error:
+            # An exception in a widget's callback would vanish without a trace.
             message = html.escape(f"{type(error).__name__}: {error}")
             self.image.value = f'<p role="alert">This setting could not be drawn. {message}</p>'
 
     def _ipython_display_(self) -> None:
-        if (
-            "google.colab" in sys.modules
-        ):  # Colab may prefer the picture in a bundle of both: show the widget alone
+        # Colab may prefer the picture in a bundle of both: there the widget is shown alone.
+        if "google.colab" in sys.modules:
             display(self.box)
             return
         view = {"version_major": 2, "version_minor": 0, "model_id": self.box.model_id}

@@ -91,8 +91,8 @@ MUTANTS: list[tuple[str, str, Break]] = [
     ("title", "asks no question", source("title", "# 03 Made up\n\nThis.")),
     ("title", "43 words", source("title", "# 03 Made up\n\n" + "why " * 40 + "?")),
     ("at a glance", "must begin", replace("at-a-glance", "## At a glance", "## Overview")),
-    ("at a glance", "2 bullets", replace("at-a-glance", "- predict this.\n", "")),
-    ("at a glance", "6 bullets", replace("at-a-glance", "- predict", "- a\n- b\n- c\n- predict")),
+    ("at a glance", "2 bullets", replace("at-a-glance", "* predict this.\n", "")),
+    ("at a glance", "6 bullets", replace("at-a-glance", "* predict", "* a\n* b\n* c\n* predict")),
     (
         "at a glance",
         "Prerequisites",

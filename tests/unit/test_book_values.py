@@ -128,3 +128,8 @@ def test_a_step_into_the_cliff_costs_100_and_leads_back():
     assert (game.reward[0, alive] == -100).sum() >= 11
     entered = game.transition[np.r_[0:37, 47]].sum(axis=(0, 1)) > 0
     assert not entered[37:47].any()
+
+
+def test_the_grid_that_never_ends_has_no_undiscounted_value() -> None:
+    with pytest.raises(ValueError, match="discount"):
+        jumping_grid(1.0)

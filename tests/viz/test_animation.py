@@ -10,7 +10,7 @@ import pytest
 
 from marl_lessons.envs import two_cars
 from marl_lessons.envs.rollout import Episode, rollout
-from marl_lessons.viz import Animation, new_figure, taste
+from marl_lessons.viz import Animation, first_look, new_figure
 from marl_lessons.viz.crossing import glide
 
 
@@ -66,10 +66,10 @@ def test_cars_stand_where_the_state_says() -> None:
         names.index("car 0: 2 to go, car 1: 1 to go"),
         names.index("car 0: 2 to go, car 1: 0 to go"),
     ]
-    places, crashed = taste.meeting_positions(Episode(np.array(states), None, None, False), 2)
+    places, crashed = first_look.meeting_positions(Episode(np.array(states), None, None, False), 2)
     assert not crashed
-    np.testing.assert_allclose(places, [[2, 1], [2, taste.BEYOND]])
-    places, crashed = taste.meeting_positions(
+    np.testing.assert_allclose(places, [[2, 1], [2, first_look.BEYOND]])
+    places, crashed = first_look.meeting_positions(
         Episode(np.array([names.index("crashed")]), None, None, True), 2
     )
     assert crashed and (places == 0).all()
@@ -81,5 +81,5 @@ def test_films_run_as_long_as_the_longer_one() -> None:
     wait = np.tile([1.0, 0.0], (game.n_states, 1))
     rng = np.random.default_rng(0)
     crash, pass_ = rollout(game, [go, go], rng), rollout(game, [go, wait], rng, time_limit=2)
-    drawn = list(taste.meeting_frames([crash], [pass_, pass_], 1, ("left", "right"), pause=2))
-    assert len(drawn) == 2 * (2 * taste.FRAMES_PER_STEP + 1 + 2)
+    drawn = list(first_look.meeting_frames([crash], [pass_, pass_], 1, ("left", "right"), pause=2))
+    assert len(drawn) == 2 * (2 * first_look.FRAMES_PER_STEP + 1 + 2)

@@ -90,3 +90,40 @@ def test_sweep_widget_shows_the_true_error() -> None:
     mdp = crossroads(discount=0.9)
     v = planning.value_iteration(mdp, 1e-3).history[4]
     assert label == f"now: {np.abs(v - policy_iteration(mdp).v).max():.2g}"
+
+
+def median_error(figure: Figure) -> float:
+    """The last point of the live widget's median."""
+    lines = figure.axes[0].lines
+    return float(next(line for line in lines if line.get_label().startswith("30")).get_ydata()[-1])
+
+
+def test_answers_that_lesson_02_gives_about_the_live_widget() -> None:
+    by_size = {
+        a: median_error(learning.draw_live(a, 1, learning.DECAYS[0]))
+        for a in ("0.5", "0.1", "0.02")
+    }
+    assert by_size["0.1"] < 0.5 * min(by_size["0.5"], by_size["0.02"])
+    steady, hasty = (median_error(learning.draw_live("n^-0.8", 1, d)) for d in learning.DECAYS[::2])
+    assert steady == pytest.approx(0.15, abs=0.01) and hasty == pytest.approx(0.33, abs=0.01)
+
+
+def test_answers_that_lesson_01_gives_about_the_timing_widget() -> None:
+    brakes = {
+        y: (planning.solve_crossroads(yellow=y).q @ [1, -1])[6:10].max() > 1e-9
+        for y in (2, 2.5, 3, 4)
+    }
+    assert brakes == {2: True, 2.5: True, 3: False, 4: False}
+    q = planning.solve_crossroads(grip=0.0).q[:15]
+    np.testing.assert_allclose(q[:, 0], q[:, 1])
+
+
+def test_news_takes_four_sweeps_to_the_fifth_cell_whatever_the_discount() -> None:
+    five_green = crossroads().state_names.index("5 to go, moving, green")
+    for discount in (0.5, 0.7, 0.8, 0.9, 0.95, 0.99):
+        mdp = crossroads(discount=discount)
+        gaps = []
+        for v in planning.value_iteration(mdp, 1e-3).history[:6]:
+            q = planning.action_values(v, mdp.joint_transition, mdp.joint_reward[0], discount)
+            gaps.append(abs(q[five_green, 1] - q[five_green, 0]) > 1e-9)
+        assert gaps.index(True) == 4

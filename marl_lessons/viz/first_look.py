@@ -1,4 +1,4 @@
-"""Figures of lesson 00: two cars before and after learning, and the course as a road."""
+"""Figures of lesson 00, the first look: two cars before and after learning, and the course as a road."""
 
 from __future__ import annotations
 
