@@ -35,7 +35,7 @@ def choice(label: str, options, value=None) -> widgets.Dropdown:
 
 def _labelled(kind, label: str, **traits):
     layout = widgets.Layout(width="min(520px, 100%)")
-    return kind(description=label, style={"description_width": "200px"}, layout=layout, **traits)
+    return kind(description=label, style={"description_width": "210px"}, layout=layout, **traits)
 
 
 class Interactive:
