@@ -1,7 +1,9 @@
 """The grids of Sutton & Barto (2018) against the book's digits and against answers worked out here by other
 means."""
 
+import tomllib
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,15 +14,14 @@ from marl_lessons.solvers import policy_evaluation, policy_iteration, value_iter
 
 MOVES = {"up": (-1, 0), "right": (0, 1), "down": (1, 0), "left": (0, -1)}
 
-EXAMPLE_3_5 = """3.3 8.8 4.4 5.3 1.5  1.5 3.0 2.3 1.9 0.5  0.1 0.7 0.7 0.4 -0.4  -1.0 -0.4 -0.4 -0.6 -1.2
-                 -1.9 -1.3 -1.2 -1.4 -2.0"""
-EXAMPLE_3_8 = """21.98 24.42 21.98 19.42 17.48  19.78 21.98 19.78 17.80 16.02  17.80 19.78 17.80 16.02 14.42
-                 16.02 17.80 16.02 14.42 12.98  14.42 16.02 14.42 12.98 11.68"""
-EXAMPLE_4_1 = "0 -14 -20 -22  -14 -18 -20 -20  -20 -20 -18 -14  -22 -20 -14 0"
+PRINTED = tomllib.loads(
+    (Path(__file__).parents[2] / "data/textbook_values.toml").read_text(encoding="utf-8")
+)
 
 
-def digits(text: str) -> np.ndarray:
-    return np.array([float(word) for word in text.split()])
+def digits(example: str) -> np.ndarray:
+    """The printed table of an example, row after row."""
+    return np.array(PRINTED[example]["values"], dtype=float).ravel()
 
 
 def uniform(mdp) -> np.ndarray:
@@ -52,7 +53,7 @@ def solve_exactly(system: list[list[Fraction]], right: list[Fraction]) -> list[F
 
 def test_random_policy_on_the_jumping_grid_has_the_books_digits():
     v = policy_evaluation(jumping_grid(), uniform(jumping_grid())).v
-    assert np.array_equal(np.round(v, 1) + 0.0, digits(EXAMPLE_3_5))
+    assert np.array_equal(np.round(v, 1) + 0.0, digits("example_3_5"))
 
 
 @pytest.mark.parametrize("method", ["linear", "iterative"])
@@ -80,7 +81,7 @@ def test_optimum_of_the_jumping_grid(solver):
         }
     solved = solver(jumping_grid()).v
     assert np.abs(solved - np.array(list(v.values()))).max() < 1e-7
-    assert np.abs(solved - digits(EXAMPLE_3_8)).max() < 0.00501
+    assert np.abs(solved - digits("example_3_8")).max() < 0.00501
     assert solved[1] == pytest.approx(10 / (1 - 0.9**5), abs=1e-7)
 
 
@@ -97,7 +98,7 @@ def test_jumping_grid_pays_and_moves_as_the_book_says():
 @pytest.mark.parametrize("method", ["linear", "iterative"])
 def test_random_policy_on_the_corner_grid_has_integer_values(method):
     v = policy_evaluation(corner_grid(), uniform(corner_grid()), method, tolerance=1e-9).v
-    assert np.abs(v - digits(EXAMPLE_4_1)).max() < 1e-8
+    assert np.abs(v - digits("example_4_1")).max() < 1e-8
     assert v[0] == v[15] == 0
 
 
