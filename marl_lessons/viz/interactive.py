@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import base64
 import html
-import sys
 from collections.abc import Callable
 
 import ipywidgets as widgets
-from IPython.display import display
 from matplotlib.figure import Figure
 
+from marl_lessons.viz.fallback import display_with_fallback
 from marl_lessons.viz.style import image_tag, png
 
 MAX_CONTROLS = 4
@@ -77,15 +76,9 @@ class Interactive:
             self.image.value = f'<p role="alert">This setting could not be drawn. {message}</p>'
 
     def _ipython_display_(self) -> None:
-        # Colab may prefer the picture in a bundle of both: there the widget is shown alone.
-        if "google.colab" in sys.modules:
-            display(self.box)
-            return
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.box.model_id}
-        bundle = {
-            "application/vnd.jupyter.widget-view+json": view,
+        picture = {
             "image/png": base64.b64encode(self.still).decode(),
             "text/html": image_tag(self.still, self.alt),
             "text/plain": self.alt,
         }
-        display(bundle, raw=True)
+        display_with_fallback(self.box, picture)

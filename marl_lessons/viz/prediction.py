@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import html
-import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 import ipywidgets as widgets
-from IPython.display import display
+
+from marl_lessons.viz.fallback import display_with_fallback
 
 QUESTION_FOLDER = Path(__file__).with_name("questions")
 
@@ -106,13 +106,5 @@ class predict:
         )
 
     def _ipython_display_(self) -> None:
-        if "google.colab" in sys.modules:
-            display(self.box)
-            return
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.box.model_id}
-        bundle = {
-            "application/vnd.jupyter.widget-view+json": view,
-            "text/html": self.question.as_html(),
-            "text/plain": self.question.as_text(),
-        }
-        display(bundle, raw=True)
+        page = {"text/html": self.question.as_html(), "text/plain": self.question.as_text()}
+        display_with_fallback(self.box, page)

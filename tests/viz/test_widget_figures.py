@@ -108,12 +108,21 @@ def test_answers_that_lesson_02_gives_about_the_live_widget() -> None:
     assert steady == pytest.approx(0.15, abs=0.01) and hasty == pytest.approx(0.33, abs=0.01)
 
 
+def crash_probability(yellow: float) -> float:
+    """Chance that the best driver's drive ends in a crash."""
+    mdp, policy = crossroads(yellow=yellow), planning.solve_crossroads(yellow=yellow).policy
+    chain = np.einsum("sa,sat->st", policy, mdp.joint_transition)
+    chance = np.linalg.solve(np.eye(30) - chain[:30, :30], chain[:30, -1])
+    return float(mdp.initial[:30] @ chance)
+
+
 def test_answers_that_lesson_01_gives_about_the_timing_widget() -> None:
     brakes = {
         y: (planning.solve_crossroads(yellow=y).q @ [1, -1])[6:10].max() > 1e-9
         for y in (2, 2.5, 3, 4)
     }
     assert brakes == {2: True, 2.5: True, 3: False, 4: False}
+    assert [round(crash_probability(y), 2) for y in (2, 3)] == [0.08, 0.13]
     q = planning.solve_crossroads(grip=0.0).q[:15]
     np.testing.assert_allclose(q[:, 0], q[:, 1])
 
