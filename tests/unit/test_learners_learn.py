@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from marl_lessons.algorithms import PerVisit, TabularConfig, q_learning, sarsa
-from marl_lessons.envs import MarkovGame
+from marl_lessons.envs import MarkovGame, crossroads
+from marl_lessons.evaluation import reachable_states
 from marl_lessons.solvers import policy_evaluation, policy_iteration
 
 LIMIT, DISCOUNT = 25, 0.95
@@ -87,3 +88,31 @@ def test_sarsa_converges_to_the_value_of_the_policy_it_follows():
     history = sarsa(mdp, TabularConfig(20_000, PerVisit(0.7), 1.0, None, n_records=4), 30)
     assert np.abs(history.q[-1] - uniform).max() < 0.15
     assert np.abs(policy_iteration(mdp).q - uniform).max() > 0.3
+
+
+def test_a_wrong_time_limit_makes_the_estimate_cycle_as_lesson_02_says():
+    """Down at each cut, up after it: between 11.21 and 11.42 for α = 0.02, γ = 0.95 and 25 steps."""
+    forever = MarkovGame(np.ones((1, 1, 1)), np.ones((1, 1, 1)), 0.95)
+    config = TabularConfig(
+        n_steps=5000,
+        step_size=0.02,
+        time_limit=25,
+        bootstrap_on_truncation=False,
+        n_records=5000,
+    )
+    estimate = q_learning(forever, config, seeds=1).q[:, 0, 0, 0]
+    assert np.round([estimate[-50:].min(), estimate[-50:].max()], 2).tolist() == [11.21, 11.42]
+    after_cut = len(estimate) - 1 - 25  # between the last two cuts, at the end and 50 steps before
+    assert estimate[after_cut - 24 : after_cut + 25].argmin() == 24
+
+
+def test_a_constant_step_size_settles_above_the_optimum():
+    """The max of noisy estimates is too high: on average over entries, more so for larger steps (12 seeds)."""
+    mdp = crossroads()
+    optimal_q, where = policy_iteration(mdp).q, reachable_states(mdp)
+    excess = []
+    for step_size in (0.05, 0.5):
+        config = TabularConfig(n_steps=20_000, step_size=step_size, epsilon=1.0)
+        late = q_learning(mdp, config, seeds=12).q[25:]
+        excess.append((late - optimal_q)[:, :, where].mean() / np.ptp(optimal_q[where]))
+    assert 0 < excess[0] < 0.02 and 0.04 < excess[1] < 0.1
