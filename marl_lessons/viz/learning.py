@@ -212,7 +212,7 @@ def draw_exploration(
     )
     right.text(0.98, 0.06, "colours as on the left", transform=right.transAxes, ha="right")
     for ax in (left, right):
-        ax.set(xscale="log", xlim=(100, history.steps[-1]))
+        ax.set(xscale="log", xlim=(history.steps[1], history.steps[-1]))
         in_thousands(ax)
     left.legend(loc="center right")
     return figure
