@@ -48,7 +48,8 @@ def as_distributions(name: str, value, shape: Shape) -> np.ndarray:
         index = tuple(int(i) for i in bad[0])
         where = f"{name}{list(index)}" if index else name
         raise ValueError(f"{where} sums to {totals[index]:.10g}; probabilities must sum to 1")
-    return array / totals[..., None]
+    array /= totals[..., None]
+    return array
 
 
 def as_indices(name: str, value, shape: Shape, upper: int | np.ndarray) -> np.ndarray:

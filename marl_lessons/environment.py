@@ -10,7 +10,9 @@ NEEDED = (  # distribution, lowest version that the lessons run with, what needs
     ("numpy", (2, 0), "every lesson"),
     ("matplotlib", (3, 10), "every figure"),
     ("ipywidgets", (7, 7), "every slider"),
+    ("scipy", (1, 14), "linear programmes"),
     ("gymnasium", (1, 0), "lesson 01"),
+    ("nashpy", (0, 0, 43), "the equilibria of lesson 03"),
 )
 LOWEST_PYTHON = (3, 11)
 CURE = "In a terminal, from the repository's root folder, run: python -m pip install -r requirements.txt"
@@ -31,7 +33,7 @@ def _state(name: str, lowest: tuple[int, ...]) -> str:
         version = metadata.version(name)
     except metadata.PackageNotFoundError:
         return "MISSING"
-    found = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+    found = tuple(int(part) for part in re.findall(r"\d+", version)[: len(lowest)])
     return "fine" if found >= lowest else "TOO OLD"
 
 

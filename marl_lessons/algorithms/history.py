@@ -34,33 +34,43 @@ class TabularConfig:
 
     def __post_init__(self):
         """Check every field and turn numbers into constant schedules."""
-        put = lambda name, check, *args: object.__setattr__(  # noqa: E731  (the dataclass is frozen)
-            self, name, check(name, getattr(self, name), *args)
+        check_run(self)
+        _put(self, "bootstrap_on_truncation", as_flag)
+        _put(self, "initial_value", as_number, -1e12, 1e12)
+
+
+def check_run(config) -> None:
+    """Check the settings that all tabular learners share, and turn numbers into constant schedules.
+
+    These are n_steps, n_records, time_limit, step_size and epsilon, as :class:`TabularConfig` explains them; the frozen
+    ``config`` is changed in place. Raises ValueError naming the field.
+    """
+    _put(config, "n_steps", as_count)
+    _put(config, "n_records", as_count)
+    if config.n_records > config.n_steps:
+        raise ValueError(
+            f"n_records is {config.n_records}; allowed is at most n_steps = {config.n_steps}"
         )
-        put("n_steps", as_count)
-        put("n_records", as_count)
-        if self.n_records > self.n_steps:
-            raise ValueError(
-                f"n_records is {self.n_records}; allowed is at most n_steps = {self.n_steps}"
-            )
-        if self.time_limit is not None:
-            put("time_limit", as_count)
-        put("bootstrap_on_truncation", as_flag)
-        put("initial_value", as_number, -1e12, 1e12)
-        put("step_size", as_schedule)
-        put("epsilon", as_schedule)
-        if isinstance(self.epsilon, PerVisit):
-            raise ValueError(
-                "epsilon: PerVisit counts the visits of an action, but ε is needed before one is chosen; "
-                "use a number, PerEpisode or PerStep"
-            )
+    if config.time_limit is not None:
+        _put(config, "time_limit", as_count)
+    _put(config, "step_size", as_schedule)
+    _put(config, "epsilon", as_schedule)
+    if isinstance(config.epsilon, PerVisit):
+        raise ValueError(
+            "epsilon: PerVisit counts the visits of an action, but ε is needed before one is chosen; "
+            "use a number, PerEpisode or PerStep"
+        )
 
 
-def as_config(config: TabularConfig | None) -> TabularConfig:
-    """``config`` as it is, the defaults for None; raises ValueError naming ``config`` for anything else."""
-    if config is not None and not isinstance(config, TabularConfig):
-        raise ValueError(f"config: expected a TabularConfig or None, got {config!r:.80}")
-    return TabularConfig() if config is None else config
+def _put(config, name: str, check, *args) -> None:
+    object.__setattr__(config, name, check(name, getattr(config, name), *args))
+
+
+def as_config(config, kind: type = TabularConfig):
+    """``config``, a ``kind`` of settings, as it is, the defaults for None; raises ValueError naming ``config`` otherwise."""
+    if config is not None and not isinstance(config, kind):
+        raise ValueError(f"config: expected a {kind.__name__} or None, got {config!r:.80}")
+    return kind() if config is None else config
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +87,12 @@ class History:
     returns                   one array ``[episodes, n]`` per seed: undiscounted return of every finished episode
     lengths                   one array ``[episodes]`` per seed: its steps
     last_states               one array ``[episodes]`` per seed: the terminal state reached, or the last state before truncation
+
+    What some learners keep besides, None where the learner has none:
+
+    policies ``[K+1, E, n, S, A]``  the policies they act on, exploration aside
+    average_policies ``[K+1, E, n, S, A]``  the averages of their policies over time (WoLF-PHC)
+    values ``[K+1, E, n, S]``  the values of the states (minimax-Q)
     """
 
     steps: np.ndarray
@@ -88,40 +104,53 @@ class History:
     lengths: tuple[np.ndarray, ...]
     last_states: tuple[np.ndarray, ...]
     seeds: tuple[int, ...]
+    policies: np.ndarray | None = None
+    average_policies: np.ndarray | None = None
+    values: np.ndarray | None = None
 
     def without_agent_axis(self) -> History:
         """The same history of a single agent, its axis of length 1 removed."""
-        returns = tuple(r[:, 0] for r in self.returns)
-        return replace(self, q=self.q[:, :, 0], visits=self.visits[:, :, 0], returns=returns)
+        names = ("q", "visits", "policies", "average_policies", "values")
+        kept = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        tables = {name: table[:, :, 0] for name, table in kept.items()}
+        return replace(self, **tables, returns=tuple(r[:, 0] for r in self.returns))
 
 
 class Recorder:
     """Collects a :class:`History` while a run goes on."""
 
     def __init__(
-        self, config: TabularConfig, seeds: tuple[int, ...], q: np.ndarray, visits: np.ndarray
+        self,
+        config,
+        seeds: tuple[int, ...],
+        q: np.ndarray,
+        visits: np.ndarray,
+        **others: np.ndarray,
     ):
-        """``q`` and ``visits``: the arrays ``[E, n, S, A]`` that the run updates in place."""
+        """``q``, ``visits`` and ``others``: the arrays ``[E, n, S, ...]``, named as in History, that the run updates in place."""
         self.moments = np.linspace(0, config.n_steps, config.n_records + 1).astype(int)
-        self.seeds, self._q, self._visits = seeds, q, visits
+        self.seeds, self._tables = seeds, {"q": q, "visits": visits, **others}
         n_moments, n_seeds = len(self.moments), len(seeds)
-        self.q = np.empty((n_moments, *q.shape))
-        self.visits = np.empty((n_moments, *q.shape), dtype=np.int32)
+        self.records = {
+            name: np.empty((n_moments, *t.shape), np.int32 if name == "visits" else float)
+            for name, t in self._tables.items()
+        }
         self.episodes = np.empty((n_moments, n_seeds), dtype=int)
         self.epsilon = np.empty((n_moments, n_seeds))
         self._ended: list[tuple[np.ndarray, ...]] = []
         self._next = 0
 
+    def is_due(self, step: int) -> bool:
+        """Whether ``step`` is the next moment to record."""
+        return step == self.moments[self._next]
+
     def record_if_due(self, step: int, episode: np.ndarray, epsilon) -> None:
         """Copy the tables if ``step`` is one of the moments to record; ``episode[E, 1]``, ``epsilon`` a number or ``[E, 1]``."""
-        if step == self.moments[self._next]:
+        if self.is_due(step):
             k = self._next
-            self.q[k], self.visits[k], self.episodes[k], self.epsilon[k] = (
-                self._q,
-                self._visits,
-                episode[:, 0],
-                np.ravel(epsilon),
-            )
+            for name, table in self._tables.items():
+                self.records[name][k] = table
+            self.episodes[k], self.epsilon[k] = episode[:, 0], np.ravel(epsilon)
             self._next += 1
             # Few large arrays take far less memory than many small ones.
             self._ended = [self._join_ended()]
@@ -140,18 +169,17 @@ class Recorder:
             tuple(column[mine] for mine in by_seed) for column in columns
         )
         return History(
-            self.moments,
-            self.q,
-            self.visits,
-            self.episodes,
-            self.epsilon,
-            returns,
-            lengths,
-            last_states,
-            self.seeds,
+            steps=self.moments,
+            episodes=self.episodes,
+            epsilon=self.epsilon,
+            returns=returns,
+            lengths=lengths,
+            last_states=last_states,
+            seeds=self.seeds,
+            **self.records,
         )
 
     def _join_ended(self) -> tuple[np.ndarray, ...]:
         no_number = np.zeros(0, dtype=int)
-        nothing = (no_number, np.zeros((0, self.q.shape[2])), no_number, no_number)
+        nothing = (no_number, np.zeros((0, self.records["q"].shape[2])), no_number, no_number)
         return tuple(np.concatenate(parts) for parts in zip(nothing, *self._ended))

@@ -6,6 +6,7 @@ import numpy as np
 
 from marl_lessons.algorithms.history import History, Recorder, TabularConfig, as_config
 from marl_lessons.algorithms.schedules import Progress
+from marl_lessons.algorithms.seeded_worlds import SeededWorlds
 from marl_lessons.algorithms.temporal_difference import (
     epsilon_greedy,
     q_learning_target,
@@ -13,7 +14,6 @@ from marl_lessons.algorithms.temporal_difference import (
     td_update,
 )
 from marl_lessons.envs.markov_game import MarkovGame, check_game
-from marl_lessons.envs.simulation import OutcomeTable
 from marl_lessons.seeds import UniformStreams
 
 
@@ -69,7 +69,7 @@ def _learn(game: MarkovGame, config: TabularConfig | None, seeds, on_policy: boo
     # Flat views of the tables: row (seed, agent, state), entry row * A + action. One index is faster than four.
     rows, entries, counts = q.reshape(-1, n_actions), q.reshape(-1), visits.reshape(-1)
     first_row = np.arange(n_seeds * n).reshape(n_seeds, n) * n_states
-    world = _World(game, config.time_limit, n_seeds)
+    world = SeededWorlds(game, config.time_limit, n_seeds)
 
     def explorations(uniform):  # [2, E, n]: two numbers for each learner
         return uniform[: 2 * n].reshape(2, n, n_seeds).swapaxes(1, 2)
@@ -110,37 +110,3 @@ def _learn(game: MarkovGame, config: TabularConfig | None, seeds, on_policy: boo
             action = np.where(ended[:, None], action, next_action)
     recorder.record_if_due(config.n_steps, world.episode, epsilon)
     return recorder.history()
-
-
-class _World:
-    """One copy of the game per seed; keeps clocks and returns.
-
-    Unlike :class:`~marl_lessons.envs.Worlds` it is driven by given random numbers, one stream for each seed, so that
-    a seed's run does not depend on the others.
-    """
-
-    def __init__(self, game: MarkovGame, time_limit: int | None, n_seeds: int):
-        self.outcomes, self.terminal = OutcomeTable(game), game.terminal
-        self.begins = np.cumsum(game.initial)
-        self.begins[np.flatnonzero(game.initial)[-1] :] = 1.0
-        self.time_limit = np.inf if time_limit is None else time_limit
-        self.state, self.age = np.zeros(n_seeds, dtype=np.intp), np.zeros(n_seeds, dtype=np.intp)
-        self.episode = np.full((n_seeds, 1), -1)
-        self.total = np.zeros((n_seeds, game.n_agents))
-
-    def begin(self, uniform: np.ndarray, which: np.ndarray) -> None:
-        """Begin the next episode of the seeds at positions ``which``."""
-        self.state[which] = self.begins.searchsorted(uniform[which], side="right")
-        self.age[which], self.total[which] = 0, 0.0
-        self.episode[which] += 1
-
-    def step(
-        self, action: np.ndarray, uniform: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Advance by ``action[E, n]``; returns ``reward[E, n]``, ``terminated[E]`` and ``ended[E]`` (or truncated)."""
-        pairs = self.outcomes.pairs(self.state, action)
-        self.state, reward = self.outcomes.sample(pairs, uniform)
-        self.age += 1
-        self.total += reward
-        terminated = self.terminal.take(self.state)
-        return reward, terminated, terminated | (self.age >= self.time_limit)

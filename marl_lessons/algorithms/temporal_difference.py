@@ -19,6 +19,16 @@ def epsilon_greedy(q: np.ndarray, epsilon: np.ndarray | float, uniform: np.ndarr
     return np.where(explore, random_action, q.argmax(axis=-1))
 
 
+def sample_actions(policy: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+    """Actions ``[...]`` drawn from ``policy[..., A]`` with the random numbers ``uniform[...]`` in [0, 1).
+
+    Inverse transform sampling: the first action at which the cumulative probability exceeds the number.
+    """
+    cumulative = policy.cumsum(axis=-1)
+    cumulative /= cumulative[..., -1:]  # the last is exactly 1, so that some action is drawn
+    return (uniform[..., None] < cumulative).argmax(axis=-1)
+
+
 def q_learning_target(
     reward: np.ndarray, next_q: np.ndarray, terminated: np.ndarray, discount: float
 ) -> np.ndarray:

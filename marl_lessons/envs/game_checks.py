@@ -15,13 +15,15 @@ from marl_lessons.checks import as_distributions, as_flags, as_float_array
 
 def checked_transition(transition) -> np.ndarray:
     """``[S, A_1, …, A_n, S]`` distributions; raises ValueError naming ``transition``."""
-    array = as_float_array("transition", transition, (...,))
-    shape = array.shape
+    # Large games: no copy is made before the one that as_distributions returns.
+    if not isinstance(transition, np.ndarray):
+        transition = as_float_array("transition", transition, (...,))
+    shape = transition.shape
     if len(shape) < 3 or shape[0] != shape[-1] or min(shape) < 1:
         raise ValueError(
             f"transition: expected shape [S, A_1, ..., A_n, S] with no empty axis, got {shape}"
         )
-    return as_distributions("transition", array, shape)
+    return as_distributions("transition", transition, shape)
 
 
 def checked_rewards(
@@ -32,13 +34,21 @@ def checked_rewards(
         reward = as_float_array("reward", reward, (n_agents, *transition.shape[:-1]))
     if outcome_reward is None:
         return reward, None
-    outcome_reward = as_float_array("outcome_reward", outcome_reward, (n_agents, *transition.shape))
+    outcome_reward = _as_broadcast("outcome_reward", outcome_reward, (n_agents, *transition.shape))
     expected = np.einsum("...t,n...t->n...", transition, outcome_reward)
     if reward is not None and not np.allclose(reward, expected, atol=1e-8, rtol=1e-8):
         raise ValueError(
             "reward differs from the expectation of outcome_reward; give one of the two only"
         )
     return expected, outcome_reward
+
+
+def _as_broadcast(name: str, value, shape: tuple[int, ...]) -> np.ndarray:
+    """As ``as_float_array``, but an array made by ``np.broadcast_to`` is kept as one: it may be very large."""
+    if not isinstance(value, np.ndarray) or value.shape != shape or 0 not in value.strides:
+        return as_float_array(name, value, shape)
+    once = tuple(slice(0, 1) if stride == 0 else slice(None) for stride in value.strides)
+    return np.broadcast_to(as_float_array(name, value[once], (...,)), shape)
 
 
 def checked_terminal(

@@ -6,6 +6,7 @@ With one agent it is a Markov decision process (MDP); with one state it is a mat
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -125,12 +126,15 @@ class MarkovGame:
         """``[n, S, A]``: every agent's expected reward per joint action (C order)."""
         return self.reward.reshape(self.n_agents, self.n_states, -1)
 
-    @property
-    def joint_outcome_reward(self) -> np.ndarray | None:
-        """``[n, S, A, S]``: the reward on arrival per joint action, or None where the expected reward is paid."""
-        if self.outcome_reward is None:
-            return None
-        return self.outcome_reward.reshape(self.n_agents, self.n_states, -1, self.n_states)
+    def with_initial(self, initial: np.ndarray) -> MarkovGame:
+        """The same game with episodes that begin from ``initial[S]``; all other arrays are shared, none is copied.
+
+        Raises ValueError naming ``initial``.
+        """
+        game = copy(self)
+        object.__setattr__(game, "initial", checked_initial(initial, self.terminal))
+        game.initial.flags.writeable = False
+        return game
 
     def joint_policy(self, policies: Sequence[np.ndarray]) -> np.ndarray:
         """``[S, A]``: probability of each joint action when agents draw independently from ``policies[i][S, A_i]``."""
@@ -163,18 +167,23 @@ class MarkovGame:
             for i, policy in enumerate(policies)
         ]
 
-    def induced_mdp(self, agent: int, policies: Sequence[np.ndarray | None]) -> MarkovGame:
+    def induced_mdp(
+        self, agent: int, policies: Sequence[np.ndarray | None], outcomes: bool = True
+    ) -> MarkovGame:
         """The MDP that ``agent`` faces while every other agent j keeps to the fixed policy ``policies[j][S, A_j]``.
 
         T_i(s'|s,a_i) = Σ_{a_-i} Π_{j≠i} π_j(a_j|s) T(s'|s,⟨a_i,a_-i⟩), and R_i likewise (Albrecht et al. 2024,
-        Sec. 5.3.2). ``policies[agent]`` is ignored and may be None. Raises ValueError naming ``agent`` or ``policies``.
+        Sec. 5.3.2). ``policies[agent]`` is ignored and may be None. ``outcomes=False`` leaves out the rewards of single
+        outcomes, which planning does not need. Raises ValueError naming ``agent`` or ``policies``.
         """
         if as_count("agent", agent, low=0) >= self.n_agents:
             raise ValueError(f"agent is {agent}; allowed are 0 to {self.n_agents - 1}")
         others = self.check_policies(policies, skip=agent)
         transition, reward = self.transition, self.reward[agent]
         outcome = (
-            None if self.outcome_reward is None else self.transition * self.outcome_reward[agent]
+            self.transition * self.outcome_reward[agent]
+            if outcomes and self.outcome_reward is not None
+            else None
         )
         # From the last agent to the first, so that earlier axes keep their places.
         for j in reversed(range(self.n_agents)):
@@ -198,9 +207,14 @@ class MarkovGame:
 
 def _average_out(array: np.ndarray, policy: np.ndarray, agent: int) -> np.ndarray:
     """Σ_a policy[s, a] · array[s, …, a, …]: sum over the action axis of ``agent`` (axis 1 + agent)."""
-    moved = np.moveaxis(array, 1 + agent, 1)
-    weights = policy.reshape(policy.shape + (1,) * (moved.ndim - 2))
-    return (weights * moved).sum(axis=1)
+    state, action = 0, 1 + agent
+    return np.einsum(
+        array,
+        list(range(array.ndim)),
+        policy,
+        [state, action],
+        [axis for axis in range(array.ndim) if axis != action],
+    )
 
 
 def check_game(name: str, game: MarkovGame) -> MarkovGame:

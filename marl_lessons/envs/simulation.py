@@ -40,18 +40,25 @@ class OutcomeTable:
         )
         kernel = game.joint_transition.reshape(-1, game.n_states)
         width = int((kernel > 0).sum(axis=1).max())
-        order = np.argsort(-kernel, axis=1, kind="stable")[:, :width]  # likely outcomes first
+        # Likely outcomes first. A part of the rows at a time: the whole would take as much memory as the game.
+        order = np.concatenate(
+            [
+                np.argsort(-rows, axis=1, kind="stable")[:, :width]
+                for rows in np.array_split(kernel, -(-len(kernel) // 1000))
+            ]
+        )
         pairs = np.arange(len(kernel))[:, None]
         self.next_states = order
         self.cumulative = np.cumsum(kernel[pairs, order], axis=1)
         # Rounding must never select an outcome of probability zero: from the last possible one on, the sum is exactly 1.
         possible = (kernel[pairs, order] > 0).sum(axis=1)
         self.cumulative[np.arange(width) >= possible[:, None] - 1] = 1.0
-        n, outcome = game.n_agents, game.joint_outcome_reward
-        if outcome is None:
+        n = game.n_agents
+        if game.outcome_reward is None:
             rewards = np.broadcast_to(game.joint_reward.reshape(n, -1, 1), (n, len(kernel), width))
         else:
-            rewards = outcome.reshape(n, -1, game.n_states)[:, pairs, order]
+            state, *actions = np.unravel_index(pairs, game.transition.shape[:-1])
+            rewards = game.outcome_reward[(slice(None), state, *actions, order)]
         self.rewards = np.ascontiguousarray(np.moveaxis(rewards, 0, -1))
         self._flat_next_states, self._flat_rewards = (
             self.next_states.reshape(-1),

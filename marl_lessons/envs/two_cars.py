@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from marl_lessons.checks import as_count, as_number
+from marl_lessons.checks import as_count, as_float_array, as_number
 from marl_lessons.envs.markov_game import MarkovGame
 
 WAIT, GO = 0, 1
@@ -17,14 +17,15 @@ def two_cars(
     pass_reward: float = 2.0,
     step_reward: float = -1.0,
     discount: float = 0.95,
+    urgency: tuple[float, float] = (1.0, 1.0),
 ) -> MarkovGame:
     """Two cars, each ``distance`` cells before the same crossing, on crossing roads; both see both positions.
 
     State: (cells to go of car 0, of car 1), each 0 (passed) to ``distance``, and "crashed". ``go`` carries a car one cell
     ahead, except that with probability ``slip`` it stays; ``wait`` stays. A car that leaves its last cell enters the
     crossing: alone, it passes (``pass_reward``); if both enter in the same second they crash (``crash_reward`` each) and
-    the episode ends. It also ends when both have passed. Each second costs ``step_reward`` to every car that has
-    not yet passed when the second begins.
+    the episode ends. It also ends when both have passed. Each second costs ``urgency[i] * step_reward`` to every car i that
+    has not yet passed when the second begins: an ambulance has a larger urgency than a car out for a drive.
 
     States are numbered so that ``v[:-1].reshape(distance + 1, distance + 1)`` is a table by both cars' cells to go; the last
     state is "crashed". Raises ValueError naming the argument.
@@ -39,6 +40,7 @@ def two_cars(
             ("step_reward", step_reward),
         )
     )
+    delay = step * as_float_array("urgency", urgency, (2,))
     shape = (distance + 1, distance + 1)
     crashed = shape[0] * shape[1]
     n_states = crashed + 1
@@ -57,7 +59,7 @@ def two_cars(
                 target = crashed if all(enters) else int(np.ravel_multi_index(after, shape))
                 transition[(state, *actions, target)] += probability
                 for car in range(2):
-                    paid = step * (cells[car] > 0) + (
+                    paid = delay[car] * (cells[car] > 0) + (
                         crash if all(enters) else passing * enters[car]
                     )
                     outcome_reward[(car, state, *actions, target)] = paid

@@ -3,6 +3,7 @@
 from marl_lessons.viz.animation import Animation
 from marl_lessons.viz.interactive import Interactive, choice, slider
 from marl_lessons.viz.prediction import predict
+from marl_lessons.viz.progress import progress_bar
 from marl_lessons.viz.style import Picture, new_figure, use_style
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "choice",
     "new_figure",
     "predict",
+    "progress_bar",
     "slider",
     "use_style",
 ]

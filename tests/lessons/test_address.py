@@ -154,7 +154,9 @@ def test_bootstrap_is_short_and_does_nothing_where_the_package_is_installed() ->
 def test_bootstrap_installs_on_colab(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.setitem(sys.modules, "google.colab", types.ModuleType("google.colab"))
-    assert run_bootstrap() == [("pip", f'install -q --no-deps "git+{ADDRESS}"')]
+    assert run_bootstrap() == [
+        ("pip", f'install -q --no-deps nashpy deprecated wrapt "git+{ADDRESS}"')
+    ]
 
 
 def test_bootstrap_says_elsewhere_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,7 +59,7 @@ def test_defaults():
         ("0", "1", "2"),
     )
     assert (game.n_agents, game.n_states, game.n_actions) == (2, 4, (2, 3))
-    assert not game.is_mdp and not game.is_matrix_game and game.joint_outcome_reward is None
+    assert not game.is_mdp and not game.is_matrix_game
     matrix = MarkovGame(np.ones((1, 2, 2, 1)), np.zeros((2, 1, 2, 2)), 0)
     assert matrix.is_matrix_game and not matrix.terminal.any() and matrix.initial.tolist() == [1]
     assert jumping_grid().is_mdp
@@ -83,10 +83,6 @@ def test_joint_views_number_the_actions_in_c_order(seed, n_actions, outcomes):
         at = (slice(None), *actions)
         assert np.array_equal(game.joint_transition[:, joint], game.transition[at])
         assert np.array_equal(game.joint_reward[:, :, joint], game.reward[(slice(None), *at)])
-        if outcomes:
-            assert np.array_equal(
-                game.joint_outcome_reward[:, :, joint], game.outcome_reward[(slice(None), *at)]
-            )
         product = np.prod([policies[i][:, a] for i, a in enumerate(actions)], axis=0)
         assert np.allclose(joint_policy[:, joint], product, atol=1e-14)
         joint += 1
@@ -101,3 +97,18 @@ def test_expected_reward_is_the_mean_over_outcomes(seed):
             game.transition[s, a, b, t] * game.outcome_reward[i, s, a, b, t] for t in range(3)
         )
         assert game.reward[i, s, a, b] == pytest.approx(mean, abs=1e-12)
+
+
+@given(seed_numbers, st.booleans())
+def test_another_beginning_shares_all_other_arrays(seed, outcomes):
+    rng = np.random.default_rng(seed)
+    game = random_game(rng, 4, (2, 3), outcomes=outcomes)
+    initial = np.append(rng.dirichlet(np.ones(3)), 0.0)
+    before = game.initial.copy()
+    begun = game.with_initial(initial)
+    assert np.allclose(begun.initial, initial) and np.array_equal(game.initial, before)
+    assert begun.transition is game.transition and begun.reward is game.reward
+    assert begun.outcome_reward is game.outcome_reward and not begun.initial.flags.writeable
+    for wrong in ([0, 0, 0, 1], [1, 0, 0], [0.5, 0.4, 0, 0], [2, -1, 0, 0], "abc"):
+        with pytest.raises(ValueError, match="initial"):
+            game.with_initial(wrong)

@@ -86,6 +86,26 @@ def test_the_two_cars_are_alike():
     assert np.allclose(game.reward[0], game.reward[1][swap].swapaxes(1, 2))
 
 
+@given(st.integers(1, 3), chances, st.floats(-5, 5), st.floats(-9, 9), st.floats(-9, 9))
+def test_urgency_multiplies_what_a_second_costs_a_car(distance, slip, step, first, second):
+    game = two_cars(distance, slip, step_reward=step, urgency=(first, second))
+    for car, urgency in enumerate((first, second)):
+        alike = two_cars(distance, slip, step_reward=urgency * step)
+        assert np.allclose(game.reward[car], alike.reward[car], atol=1e-10)
+        assert np.allclose(game.outcome_reward[car], alike.outcome_reward[car], atol=1e-10)
+        assert np.array_equal(game.transition, alike.transition)
+
+
+def test_without_urgency_both_cars_pay_the_step_reward():
+    game, plain = two_cars(2, urgency=(1, 1)), two_cars(2)
+    assert np.array_equal(game.outcome_reward, plain.outcome_reward)
+    table = np.arange(9).reshape(3, 3)
+    ambulance = two_cars(2, urgency=(10, 1)).reward
+    assert (ambulance[:, table[2, 2], 0, 0] == [-10, -1]).all()
+    assert (ambulance[:, table[0, 2], 0, 0] == [0, -1]).all()
+    assert (plain.reward[:, table[2, 2], 0, 0] == [-1, -1]).all()
+
+
 @pytest.mark.parametrize(
     "name, values",
     [
@@ -96,6 +116,10 @@ def test_the_two_cars_are_alike():
             for name in ("crash_reward", "pass_reward", "step_reward")
         ],
         ("discount", (-0.1, 1.0, 2, None, "b")),
+        (
+            "urgency",
+            (None, "ab", 1.0, (1,), (1, 2, 3), (1, float("nan")), (float("inf"), 1), (1, "a")),
+        ),
     ],
 )
 def test_wrong_parameters(name, values):

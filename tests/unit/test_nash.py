@@ -1,0 +1,359 @@
+"""Nash equilibria against other ways to find them, and against what a deviation would earn."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from fractions import Fraction
+
+import nashpy
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from random_games import seed_numbers
+from scipy.optimize import linprog
+
+from marl_lessons.envs.catalogue import CATALOGUE, crossing, penalty
+from marl_lessons.envs.matrix_games import matrix_game
+from marl_lessons.solvers.nash import nash_equilibria
+from marl_lessons.solvers.shapley import shapley_iteration
+from marl_lessons.solvers.zero_sum import maxmin, solve_zero_sum
+
+sizes = st.tuples(st.integers(1, 4), st.integers(1, 4))
+small_sizes = st.sampled_from([(2, 2), (2, 3), (3, 2), (3, 3)])
+
+
+def generic(seed: int, shape: tuple[int, int]) -> np.ndarray:
+    """Payoffs without ties."""
+    return np.random.default_rng(seed).normal(size=(2, *shape))
+
+
+def tied(seed: int, shape: tuple[int, int]) -> np.ndarray:
+    """Payoffs -1, 0, 1 and 2: many of them equal."""
+    return np.random.default_rng(seed).integers(-1, 3, size=(2, *shape)).astype(float)
+
+
+def largest_gain(payoffs: np.ndarray, x: np.ndarray, y: np.ndarray) -> float:
+    """The most that either agent gains by one other action, in plain loops."""
+    worth = lambda i, x, y: sum(  # noqa: E731
+        x[a] * y[b] * payoffs[i, a, b] for a in range(len(x)) for b in range(len(y))
+    )
+    gains = [worth(0, row, y) - worth(0, x, y) for row in np.eye(len(x))]
+    gains += [worth(1, x, column) - worth(1, x, y) for column in np.eye(len(y))]
+    return max(gains)
+
+
+def same(found, expected, tolerance: float = 1e-9) -> bool:
+    """Whether two lists of strategy pairs hold the same pairs, each once."""
+    left = [np.concatenate(pair) for pair in expected]
+    for pair in found:
+        distances = [np.abs(np.concatenate(pair) - other).max() for other in left]
+        if not distances or min(distances) > tolerance:
+            return False
+        left.pop(int(np.argmin(distances)))
+    return not left
+
+
+def pairs(result) -> list:
+    return [equilibrium.strategies for equilibrium in result.equilibria]
+
+
+def by_supports(payoffs: np.ndarray) -> list:
+    """Equilibria of a game without ties: for any two supports of one size, the strategies that make both agents
+    indifferent, if they are strategies and nothing else is better."""
+    m, n = payoffs.shape[1:]
+    found = []
+    for k in range(1, min(m, n) + 1):
+        for rows, columns in itertools.product(
+            itertools.combinations(range(m), k), itertools.combinations(range(n), k)
+        ):
+            part = payoffs[(slice(None), *np.ix_(rows, columns))]
+            y = _indifferent(part[0])
+            x = _indifferent(part[1].T)
+            if min(x.min(), y.min()) > 0:
+                whole_x, whole_y = np.zeros(m), np.zeros(n)
+                whole_x[list(rows)], whole_y[list(columns)] = x, y
+                if largest_gain(payoffs, whole_x, whole_y) < 1e-9:
+                    found.append((whole_x, whole_y))
+    return found
+
+
+def _indifferent(table: np.ndarray) -> np.ndarray:
+    """The mixture of the columns under which all rows earn the same."""
+    k = len(table)
+    system = np.zeros((k + 1, k + 1))
+    system[:k, :k], system[:k, k], system[k, :k] = table, -1.0, 1.0
+    return np.linalg.solve(system, np.append(np.zeros(k), 1.0))[:k]
+
+
+def exact_vertices(answers: list[list[Fraction]]) -> list[tuple[list[Fraction], frozenset]]:
+    """All vertices but 0 of {x ≥ 0, answers x ≤ 1} with the constraints that hold there, in exact arithmetic."""
+    n, m = len(answers), len(answers[0])
+    unit = [[Fraction(int(i == j)) for j in range(m)] for i in range(m)]
+    lines = [(row, Fraction(1)) for row in answers] + [(row, Fraction(0)) for row in unit]
+    found = {}
+    for chosen in itertools.combinations(lines, m):
+        x = _solve([row for row, _ in chosen], [right for _, right in chosen])
+        if x is None or min(x) < 0 or max(x) == 0:
+            continue
+        slack = [right - sum(r * v for r, v in zip(row, x)) for row, right in lines]
+        if min(slack[:n]) >= 0:
+            found[tuple(x)] = frozenset(k for k in range(n + m) if slack[k] == 0)
+    return [([v / sum(x) for v in x], labels) for x, labels in found.items()]
+
+
+def _solve(matrix: list, right: list) -> list | None:
+    """Gaussian elimination; None for a singular matrix."""
+    rows = [[*row, r] for row, r in zip(matrix, right)]
+    for k in range(len(rows)):
+        pivot = next((i for i in range(k, len(rows)) if rows[i][k] != 0), None)
+        if pivot is None:
+            return None
+        rows[k], rows[pivot] = rows[pivot], rows[k]
+        rows[k] = [v / rows[k][k] for v in rows[k]]
+        for i in range(len(rows)):
+            if i != k:
+                rows[i] = [v - rows[i][k] * w for v, w in zip(rows[i], rows[k])]
+    return [row[-1] for row in rows]
+
+
+def extreme_equilibria(payoffs: np.ndarray) -> list:
+    """The extreme equilibria of a game with whole payoffs, in exact arithmetic."""
+    m, n = payoffs.shape[1:]
+    positive = payoffs - payoffs.min() + 1
+    as_fractions = lambda table: [[Fraction(int(v)) for v in row] for row in table]  # noqa: E731
+    rows = exact_vertices(as_fractions(positive[1].T))
+    columns = exact_vertices(as_fractions(positive[0]))
+    found = []
+    for x, x_labels in rows:
+        for y, y_labels in columns:
+            row_done = all(n + i in x_labels or i in y_labels for i in range(m))
+            column_done = all(j in x_labels or m + j in y_labels for j in range(n))
+            if row_done and column_done:
+                found.append((np.array(x, float), np.array(y, float)))
+    return found
+
+
+def is_degenerate(payoffs: np.ndarray) -> bool:
+    """Whether some strategy of k actions has more than k best responses: a linear programme for every choice of both."""
+    return any(
+        _has_excess_answers(table, list(mixed), list(best))
+        for table in (payoffs[1].T, payoffs[0])  # [the answers of one agent, what the other mixes]
+        for k in range(1, table.shape[1] + 1)
+        for mixed in itertools.combinations(range(table.shape[1]), k)
+        for best in itertools.combinations(range(table.shape[0]), k + 1)
+    )
+
+
+def _has_excess_answers(table: np.ndarray, mixed: list[int], best: list[int]) -> bool:
+    """Whether some strategy plays all of ``mixed`` and has all of ``best`` among its best responses."""
+    k, part = len(mixed), table[:, mixed]
+    # Variables: the strategy x and e, the least probability: maximise e with e ≤ x_a and best answers no worse than others.
+    solved = linprog(
+        np.append(np.zeros(k), -1.0),
+        A_ub=np.concatenate(
+            [np.pad(part - part[best[0]], ((0, 0), (0, 1))), np.c_[-np.eye(k), np.ones(k)]]
+        ),
+        b_ub=np.zeros(len(part) + k),
+        A_eq=np.concatenate(
+            [np.pad(part[best[1:]] - part[best[0]], ((0, 0), (0, 1))), [[1.0] * k + [0.0]]]
+        ),
+        b_eq=np.append(np.zeros(len(best) - 1), 1.0),
+        bounds=[(0, None)] * k + [(None, None)],
+    )
+    return solved.status == 0 and -solved.fun > 1e-6
+
+
+@given(seed_numbers, sizes, st.booleans())
+def test_nobody_gains_by_deviating(seed, shape, ties):
+    payoffs = (tied if ties else generic)(seed, shape)
+    result = nash_equilibria(payoffs)
+    assert len(result.equilibria) >= 1
+    assert result.degenerate or len(result.equilibria) % 2 == 1
+    for (x, y), value in result.equilibria:
+        assert x.shape == shape[:1] and y.shape == shape[1:]
+        assert min(x.min(), y.min()) >= 0
+        assert abs(x.sum() - 1) < 1e-12 and abs(y.sum() - 1) < 1e-12
+        assert largest_gain(payoffs, x, y) < 1e-12
+        assert np.allclose(value, [x @ payoffs[0] @ y, x @ payoffs[1] @ y], atol=1e-12)
+    played = [sum((strategy > 0).sum() for strategy in pair) for pair in pairs(result)]
+    assert sorted(count == 2 for count in played)[::-1] == [count == 2 for count in played]
+
+
+@given(seed_numbers, sizes)
+def test_games_without_ties_by_supports(seed, shape):
+    payoffs = generic(seed, shape)
+    result = nash_equilibria(payoffs)
+    assert not result.degenerate
+    assert same(pairs(result), by_supports(payoffs))
+    assert same(pairs(nash_equilibria(matrix_game(payoffs))), by_supports(payoffs))
+
+
+@given(seed_numbers, st.tuples(st.integers(2, 4), st.integers(2, 4)))
+def test_games_without_ties_by_the_library_s_own_enumeration(seed, shape):
+    payoffs = 3 + np.random.default_rng(seed).random((2, *shape))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = list(nashpy.Game(*payoffs).vertex_enumeration())
+    assert same(pairs(nash_equilibria(payoffs)), expected)
+
+
+@given(seed_numbers, small_sizes)
+def test_games_with_ties_in_exact_arithmetic(seed, shape):
+    payoffs = tied(seed, shape)
+    assert same(pairs(nash_equilibria(payoffs)), extreme_equilibria(payoffs))
+
+
+@settings(max_examples=30)
+@given(seed_numbers, small_sizes)
+def test_degenerate_games_are_told(seed, shape):
+    for payoffs in (
+        tied(seed, shape),
+        np.random.default_rng(seed).integers(0, 9, size=(2, *shape)).astype(float),
+    ):
+        assert nash_equilibria(payoffs).degenerate == is_degenerate(payoffs)
+
+
+@given(seed_numbers, sizes)
+def test_one_action_alone_is_degenerate_on_ties_only(seed, shape):
+    payoffs = tied(seed, (1, shape[1]))
+    best = payoffs[1, 0] == payoffs[1, 0].max()
+    for given_as in (payoffs, payoffs[::-1].swapaxes(1, 2)):
+        result = nash_equilibria(given_as)
+        assert len(result.equilibria) == best.sum() and result.degenerate == (best.sum() > 1)
+
+
+@given(seed_numbers, sizes, st.booleans())
+def test_all_equilibria_of_a_zero_sum_game_have_its_value(seed, shape, ties):
+    row = (tied if ties else generic)(seed, shape)[0]
+    payoffs = np.stack([row, -row])
+    value = maxmin(payoffs).value
+    assert solve_zero_sum(row).value == pytest.approx(value, abs=1e-9)
+    iterated = shapley_iteration(matrix_game(payoffs))
+    assert iterated.v[0] == pytest.approx(value, abs=1e-9)
+    for equilibrium in nash_equilibria(payoffs).equilibria:
+        assert np.allclose(equilibrium.payoffs, [value, -value], atol=1e-9)
+
+
+@given(seed_numbers, sizes, st.booleans())
+def test_what_does_not_change_the_equilibria(seed, shape, ties):
+    payoffs = (tied if ties else generic)(seed, shape)
+    rng = np.random.default_rng(seed + 1)
+    result = nash_equilibria(payoffs)
+    scaled = payoffs * np.array([3.0, 0.5])[:, None, None]
+    scaled[0] += rng.integers(-3, 4, size=shape[1])  # whatever the row agent does
+    scaled[1] += rng.integers(-3, 4, size=shape[0])[:, None]
+    swapped = payoffs[::-1].swapaxes(1, 2)
+    rows, columns = rng.permutation(shape[0]), rng.permutation(shape[1])
+    permuted = payoffs[(slice(None), *np.ix_(rows, columns))]
+    for other, expected in (
+        (scaled, pairs(result)),
+        (swapped, [(y, x) for x, y in pairs(result)]),
+        (permuted, [(x[rows], y[columns]) for x, y in pairs(result)]),
+    ):
+        found = nash_equilibria(other)
+        assert same(pairs(found), expected) and found.degenerate == result.degenerate
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-6, 1e6, 1e11])
+@pytest.mark.parametrize("ties", [False, True])
+def test_small_and_large_payoffs(scale, ties):
+    for seed in range(10):
+        payoffs = (tied if ties else generic)(seed, (3, 3))
+        expected, found = nash_equilibria(payoffs), nash_equilibria(scale * payoffs)
+        assert same(pairs(found), pairs(expected)) and found.degenerate == expected.degenerate
+
+
+@pytest.mark.parametrize("offset", [-1e9, 1e6, 1e9])
+def test_payoffs_far_from_0(offset):
+    for seed in range(10):
+        payoffs = tied(seed, (3, 3))
+        expected, found = nash_equilibria(payoffs), nash_equilibria(offset + payoffs)
+        assert same(pairs(found), pairs(expected)) and found.degenerate == expected.degenerate
+
+
+def test_all_payoffs_equal():
+    for m, n in itertools.product(range(1, 5), repeat=2):
+        result = nash_equilibria(np.full((2, m, n), 3.0))
+        corners = [(x, y) for x in np.eye(m) for y in np.eye(n)]
+        assert same(pairs(result), corners) and result.degenerate == (m * n > 1)
+
+
+def test_one_action_each():
+    result = nash_equilibria([[[5]], [[-3]]])
+    assert len(result.equilibria) == 1 and not result.degenerate
+    assert result.equilibria[0].payoffs.tolist() == [5, -3]
+    assert [strategy.tolist() for strategy in pairs(result)[0]] == [[1], [1]]
+
+
+def test_one_agent_without_a_choice():
+    payoffs = [[[0, 0, 0, 0, 0]], [[1, 5, 2, 5, 3]]]
+    result = nash_equilibria(payoffs)
+    assert result.degenerate and same(pairs(result), [([1], e) for e in np.eye(5)[[1, 3]]])
+    swapped = nash_equilibria(np.array(payoffs)[::-1].swapaxes(1, 2))
+    assert swapped.degenerate and same(pairs(swapped), [(e, [1]) for e in np.eye(5)[[1, 3]]])
+
+
+def test_a_row_given_twice():
+    payoffs = np.array([[[1, -1], [-1, 1], [-1, 1]], [[-1, 1], [1, -1], [1, -1]]], dtype=float)
+    result = nash_equilibria(payoffs)
+    expected = [([0.5, 0.5, 0.0], [0.5, 0.5]), ([0.5, 0.0, 0.5], [0.5, 0.5])]
+    assert result.degenerate and same(pairs(result), expected)
+
+
+@pytest.mark.parametrize("crash", [-1e3, -1e5, -1e6, -1e8])
+def test_a_large_payoff_does_not_hide_small_differences(crash):
+    known = crossing(crash)
+    result = nash_equilibria(known.game)
+    assert not result.degenerate and same(pairs(result), known.equilibria)
+
+
+@pytest.mark.parametrize("k", [-9.9999, -10.0001, -1e5])
+def test_a_game_close_to_a_tie_is_no_tie(k):
+    known = penalty(k)
+    result = nash_equilibria(known.game)
+    assert not result.degenerate and same(pairs(result), known.equilibria)
+
+
+@pytest.mark.parametrize("difference, tie", [(1e-6, False), (1e-8, False), (1e-11, True)])
+def test_what_counts_as_a_tie(difference, tie):
+    payoffs = [[[1, 0], [1 - difference, 1]], [[0, 1], [1, 0]]]
+    assert nash_equilibria(payoffs).degenerate == tie
+    one_choice = [[[0, 0, 0]], [[1, 1 - difference, 0]]]
+    assert nash_equilibria(one_choice).degenerate == tie
+
+
+def test_an_equilibrium_found_at_several_corners_is_reported_once():
+    for odd in (1, 3, 341):  # probabilities that end in 5 at the tenth decimal
+        rest = 1024 - odd
+        payoffs = np.zeros((2, 3, 3))
+        payoffs[0, :2, :2], payoffs[1, :2, :2] = np.diag([rest, odd]), np.diag([odd, rest])
+        payoffs[:, 2] = payoffs[:, 1]
+        payoffs[:, :, 2] = payoffs[:, :, 1]
+        found = pairs(nash_equilibria(payoffs))
+        assert same(found, extreme_equilibria(payoffs)), odd
+
+
+@pytest.mark.parametrize(
+    "game",
+    [
+        None,
+        "chicken",
+        5,
+        [[1, 2], [3, 4]],
+        [[[1, np.nan]], [[1, 2]]],
+        np.zeros((3, 2, 2, 2)),
+        [[1, 2, 3]],
+        np.zeros((2, 2, 0)),
+        [[[1e200]], [[0]]],
+    ],
+)
+def test_what_is_no_game_of_two(game):
+    with pytest.raises(ValueError, match=r"^game\b"):
+        nash_equilibria(game)
+
+
+def test_the_order_of_equilibria():
+    found = pairs(nash_equilibria(CATALOGUE["stag hunt"].game))
+    assert [int((x > 0).sum()) for x, _ in found] == [1, 1, 2]

@@ -1,0 +1,260 @@
+"""Shapley's iteration: closed forms, a plain re-implementation, honest bounds, and policies that nobody can exploit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from random_games import random_game, random_kernel, random_mdp, random_policies, seed_numbers
+
+from marl_lessons.envs.markov_game import MarkovGame
+from marl_lessons.envs.matrix_games import matrix_game
+from marl_lessons.solvers import shapley, zero_sum
+from marl_lessons.solvers.policy_iteration import policy_iteration
+from marl_lessons.solvers.shapley import joint_action_values, shapley_backup, shapley_iteration
+from marl_lessons.solvers.value_iteration import value_iteration
+from marl_lessons.solvers.zero_sum import maxmin
+
+discounts = st.sampled_from([0.0, 0.5, 0.9, 0.97])
+
+
+def random_zero_sum(
+    rng: np.random.Generator, n_states=4, n_actions=(3, 2), discount=0.9, leave=None
+) -> MarkovGame:
+    """A random game whose last state is terminal; with ``leave`` every step ends it with that probability or more."""
+    transition = random_kernel(rng, (n_states, *n_actions), n_states)
+    if leave is not None:
+        transition = (1 - leave) * transition + leave * np.eye(n_states)[-1]
+    transition[-1] = np.eye(n_states)[-1]
+    reward = rng.normal(size=(n_states, *n_actions))
+    reward[-1] = 0.0
+    return MarkovGame(
+        transition,
+        np.stack([reward, -reward]),
+        discount,
+        terminal=np.arange(n_states) == n_states - 1,
+    )
+
+
+def one_sweep(v: np.ndarray, game: MarkovGame) -> np.ndarray:
+    """The backup in plain loops, each matrix game by its own linear programme."""
+    after = np.zeros(game.n_states)
+    for s in range(game.n_states):
+        q = np.zeros(game.n_actions)
+        for a, b in np.ndindex(game.n_actions):
+            q[a, b] = game.reward[0, s, a, b]
+            for t in range(game.n_states):
+                q[a, b] += game.discount * game.transition[s, a, b, t] * v[t]
+        after[s] = maxmin([q, -q]).value
+    return after
+
+
+def best_responses(game: MarkovGame, policies) -> tuple[np.ndarray, np.ndarray]:
+    """``[S]`` twice: what agent 0 earns at least with its policy, and what agent 1's policy concedes at most."""
+    least = -policy_iteration(game.induced_mdp(1, [policies[0], None])).v
+    most = policy_iteration(game.induced_mdp(0, [None, policies[1]])).v
+    return least, most
+
+
+@given(seed_numbers, discounts)
+@settings(max_examples=15)
+def test_one_backup_is_a_linear_programme_in_every_state(seed, discount):
+    rng = np.random.default_rng(seed)
+    game, v = random_zero_sum(rng, discount=discount), rng.normal(size=4)
+    mine = shapley_backup(v, game.transition, game.reward[0], discount)
+    assert np.allclose(mine, one_sweep(v, game), rtol=0, atol=1e-9)
+
+
+@given(seed_numbers, st.tuples(st.integers(1, 4), st.integers(1, 4)))
+def test_one_state_without_future_is_a_matrix_game(seed, shape):
+    payoffs = np.random.default_rng(seed).normal(size=shape)
+    game = matrix_game([payoffs, -payoffs])
+    solution = shapley_iteration(game)
+    assert solution.v.shape == (1,) and np.allclose(solution.q, payoffs)
+    assert np.allclose(solution.v, maxmin(game).value, atol=1e-9)
+    assert np.allclose(solution.v, -maxmin(game, agent=1).value, atol=1e-9)
+
+
+@pytest.mark.parametrize("discount", [0.0, 0.3, 0.9, 0.99])
+def test_a_repeated_matrix_game_is_worth_its_value_for_ever(discount):
+    payoffs = np.array([[3.0, -1.0], [-2.0, 4.0]])  # value 1
+    game = MarkovGame(np.ones((1, 2, 2, 1)), np.stack([payoffs, -payoffs])[:, None], discount)
+    solution = shapley_iteration(game, 1e-10)
+    assert np.allclose(solution.v, 1 / (1 - discount), rtol=0, atol=1.01e-10)
+    assert np.allclose(solution.policies[0], [[0.6, 0.4]])
+    assert np.allclose(solution.policies[1], [[0.5, 0.5]])
+
+
+@pytest.mark.parametrize("discount", [0.1, 0.5, 0.9])
+def test_a_stochastic_game_with_a_known_root(discount):
+    """Play goes on only after (0, 0), otherwise the game ends with payoffs [[·, 1], [1, 0]].
+
+    v is the value of [[γv, 1], [1, 0]], 1 / (2 - γv), and so v = (1 - √(1-γ)) / γ; both play action 0 with
+    probability v, since x = (0 - 1) / (γv - 2) = v.
+    """
+    transition = np.zeros((2, 2, 2, 2))
+    transition[..., 1] = 1.0
+    transition[0, 0, 0] = [1.0, 0.0]
+    reward = np.zeros((2, 2, 2))
+    reward[0] = [[0, 1], [1, 0]]
+    game = MarkovGame(
+        transition, np.stack([reward, -reward]), discount, terminal=np.array([False, True])
+    )
+    v = (1 - np.sqrt(1 - discount)) / discount
+    solution = shapley_iteration(game, 1e-12)
+    assert np.allclose(solution.v, [v, 0], rtol=0, atol=1e-12)
+    for policy in solution.policies:
+        assert np.allclose(policy[0], [v, 1 - v], atol=1e-10)
+
+
+@given(seed_numbers, discounts, st.sampled_from([1e-2, 1e-4, 1e-8]))
+def test_the_error_bound_is_honest(seed, discount, tolerance):
+    game = random_zero_sum(np.random.default_rng(seed), discount=discount)
+    rough, fine = shapley_iteration(game, tolerance), shapley_iteration(game, 1e-13)
+    assert rough.error_bound <= tolerance + 1e-12
+    assert np.abs(rough.v - fine.v).max() <= rough.error_bound + fine.error_bound + 1e-13
+    change = np.abs(np.diff(rough.history, axis=0)).max(axis=1)
+    assert rough.error_bound == pytest.approx(discount / (1 - discount) * change[-1], abs=1e-12)
+    assert np.all(discount / (1 - discount) * change[:-1] > tolerance)
+
+
+@given(seed_numbers, st.tuples(st.integers(1, 4), st.integers(1, 4)), discounts)
+def test_nobody_can_exploit_the_policies(seed, n_actions, discount):
+    """Both best responses, found by policy iteration on MDPs, meet in the values: an independent proof of optimality."""
+    game = random_zero_sum(np.random.default_rng(seed), 5, n_actions, discount)
+    solution = shapley_iteration(game, 1e-11)
+    least, most = best_responses(game, game.check_policies(solution.policies))
+    # A policy that is optimal for values with error e loses at most 2γe/(1-γ) (Singh & Yee 1994, here for games).
+    assert np.abs(least - solution.v).max() <= 1e-9 and np.abs(most - solution.v).max() <= 1e-9
+
+
+@given(seed_numbers)
+def test_no_pair_of_policies_brackets_the_value_from_the_wrong_side(seed):
+    rng = np.random.default_rng(seed)
+    game = random_zero_sum(rng)
+    least, most = best_responses(game, random_policies(rng, game))
+    v = shapley_iteration(game, 1e-10).v
+    assert np.all(least <= v + 1e-9) and np.all(v <= most + 1e-9)
+
+
+@given(seed_numbers, st.floats(0.2, 0.8))
+def test_without_discount_where_every_policy_terminates(seed, leave):
+    game = random_zero_sum(np.random.default_rng(seed), discount=1.0, leave=leave)
+    solution = shapley_iteration(game, 1e-10)
+    assert solution.error_bound <= 1e-10 + 1e-12
+    assert np.abs(solution.v - shapley_iteration(game, 1e-4).v).max() <= 1e-4
+    for bound in best_responses(game, solution.policies):
+        assert np.abs(bound - solution.v).max() <= 1e-8
+
+
+def test_without_any_guarantee_the_bound_is_infinite():
+    transition = np.zeros((2, 2, 1, 2))
+    transition[0, 0, 0], transition[0, 1, 0], transition[1, ..., 1] = [1, 0], [0, 1], 1.0
+    reward = np.zeros((2, 2, 2, 1))
+    reward[:, 0, 1, 0] = [1.0, -1.0]
+    game = MarkovGame(transition, reward, 1.0, terminal=np.array([False, True]), episodic=True)
+    solution = shapley_iteration(game)
+    assert solution.error_bound == np.inf and np.allclose(solution.v, [1, 0])
+
+
+@pytest.mark.parametrize("agent", [0, 1])
+@given(seed=seed_numbers)
+def test_against_nobody_it_is_value_iteration(agent, seed):
+    """If one agent has a single action, the other is alone in an MDP."""
+    mdp = random_mdp(np.random.default_rng(seed))
+    axis, sign = (2, 1.0) if agent == 0 else (1, -1.0)
+    reward = sign * np.expand_dims(mdp.reward[0], axis)
+    game = MarkovGame(np.expand_dims(mdp.transition, axis), np.stack([reward, -reward]), 0.9)
+    solution, alone = shapley_iteration(game, 1e-11), value_iteration(mdp, 1e-11)
+    assert solution.sweeps == alone.sweeps
+    assert np.allclose(solution.history, sign * alone.history, rtol=0, atol=1e-12)
+    assert np.array_equal(solution.policies[agent], alone.policy)
+
+
+@given(seed_numbers, discounts)
+def test_the_backup_contracts_and_keeps_order(seed, discount):
+    rng = np.random.default_rng(seed)
+    game = random_zero_sum(rng, discount=discount)
+    model = (game.transition, game.reward[0], discount)
+    v, w = rng.normal(size=(2, 4))
+    after = shapley_backup(v, *model) - shapley_backup(w, *model)
+    assert np.abs(after).max() <= discount * np.abs(v - w).max() + 1e-13
+    above = shapley_backup(np.maximum(v, w), *model) - shapley_backup(v, *model)
+    assert above.min() >= -1e-13
+    moved = shapley_backup(v + 1, *model) - shapley_backup(v, *model)
+    assert np.allclose(moved, discount)
+
+
+@given(seed_numbers)
+def test_exchanging_the_agents_changes_the_sign(seed):
+    game = random_zero_sum(np.random.default_rng(seed))
+    turned = MarkovGame(
+        game.transition.swapaxes(1, 2),
+        game.reward[::-1].swapaxes(2, 3),
+        game.discount,
+        terminal=game.terminal,
+    )
+    assert np.allclose(shapley_iteration(turned).v, -shapley_iteration(game).v, rtol=0, atol=2e-8)
+
+
+def test_gaps_of_the_matrix_games_count_as_errors(monkeypatch):
+    """Matrix games solved with an error of 0.01 make values that may be wrong by 0.01 / (1-γ)."""
+    solve = shapley.solve_zero_sum
+
+    def careless(payoffs, guess=None):
+        solved = solve(payoffs, guess)
+        return solved._replace(value=solved.value + 0.01, gap=solved.gap + 0.01)
+
+    game = random_zero_sum(np.random.default_rng(7))
+    exact = shapley_iteration(game, 1e-10)
+    monkeypatch.setattr(shapley, "solve_zero_sum", careless)
+    rough = shapley_iteration(game, 1e-10)
+    apart = np.abs(rough.v - exact.v).max()
+    assert 0.05 < apart <= rough.error_bound and rough.error_bound < 0.11
+
+
+def test_each_sweep_begins_where_the_last_one_ended(monkeypatch):
+    game = random_zero_sum(np.random.default_rng(8), 30, (4, 4), 0.95)
+    pivoted, simplex = [], zero_sum._simplex_basis
+    monkeypatch.setattr(
+        zero_sum, "_simplex_basis", lambda games: pivoted.append(len(games)) or simplex(games)
+    )
+    solution = shapley_iteration(game)
+    assert solution.sweeps > 100 and sum(pivoted) < 10 * game.n_states
+
+
+def test_what_a_solution_holds():
+    game = random_zero_sum(np.random.default_rng(3))
+    solution = shapley_iteration(game)
+    assert solution.history.shape == (solution.sweeps + 1, 4) and np.all(solution.history[0] == 0)
+    assert np.array_equal(solution.history[-1], solution.v) and solution.v[-1] == 0
+    model = (game.transition, game.reward[0], game.discount)
+    assert np.array_equal(solution.q, joint_action_values(solution.v, *model))
+    for before, after in zip(solution.history, solution.history[1:]):
+        assert np.allclose(shapley_backup(before, *model), after, rtol=0, atol=1e-13)
+    assert [p.shape for p in game.check_policies(solution.policies)] == [(4, 3), (4, 2)]
+
+
+ZERO_SUM = random_zero_sum(np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(
+    ("game", "arguments", "named"),
+    [
+        (random_mdp(np.random.default_rng(0)), {}, "game"),
+        (random_game(np.random.default_rng(0), n_actions=(2, 2, 2)), {}, "game"),
+        (random_game(np.random.default_rng(0)), {}, "game"),
+        (np.zeros((2, 2, 2)), {}, "game"),
+        (None, {}, "game"),
+        (ZERO_SUM, {"tolerance": 0.0}, "tolerance"),
+        (ZERO_SUM, {"tolerance": np.nan}, "tolerance"),
+        (ZERO_SUM, {"tolerance": "fine"}, "tolerance"),
+        (ZERO_SUM, {"max_sweeps": 0}, "max_sweeps"),
+        (ZERO_SUM, {"max_sweeps": 2.0}, "max_sweeps"),
+        (ZERO_SUM, {"max_sweeps": 3}, "max_sweeps is 3"),
+    ],
+)
+def test_bad_input(game, arguments, named):
+    with pytest.raises(ValueError, match=named):
+        shapley_iteration(game, **arguments)
