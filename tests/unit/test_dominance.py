@@ -207,3 +207,13 @@ def test_mixed_is_true_or_false(mixed):
         dominated_actions(MIXTURE, 0, mixed)
     with pytest.raises(ValueError, match=r"^mixed\b"):
         iterated_elimination(MIXTURE, mixed)
+
+
+@pytest.mark.parametrize("difference, counts", [(1e-3, True), (1e-7, True), (1e-11, False)])
+def test_what_counts_as_a_difference(difference, counts):
+    row = np.array([[5.0, 1.0], [5.0 - 4 * difference, 1.0 - 4 * difference]])
+    for mixed in (True, False):
+        found = dominated_actions(np.stack([row, np.zeros((2, 2))]), 0, mixed)
+        assert found.tolist() == [False, counts]
+    expected = [[True, False], [not counts, False]]
+    assert pareto_set(np.stack([row, np.zeros((2, 2))])).tolist() == expected
