@@ -18,9 +18,15 @@ from pathlib import Path
 
 import nbformat
 
-from marl_lessons.algorithms import TabularConfig, q_learning
-from marl_lessons.envs import MarkovGame, crossroads
-from marl_lessons.solvers import value_iteration
+from marl_lessons.algorithms import (
+    PerVisit,
+    TabularConfig,
+    fictitious_play,
+    minimax_q,
+    q_learning,
+)
+from marl_lessons.envs import CATALOGUE, MarkovGame, crossroads, soccer
+from marl_lessons.solvers import nash_equilibria, shapley_iteration, value_iteration
 from marl_lessons.viz import Interactive
 from marl_lessons.viz.style import png
 
@@ -114,6 +120,22 @@ def draw_seconds(shown: Interactive) -> float:
     return statistics.median(seconds(lambda s=s: png(shown.draw(**s)), rounds=1) for s in settings)
 
 
+def games() -> Iterator[str]:
+    """How long games take: all equilibria of a small one, soccer from its rules to its values, and learning it."""
+    climbing = CATALOGUE["climbing"].game
+    nash_equilibria(climbing)  # the first call loads a library
+    yield f"nash_equilibria, 3x3: {1e3 * seconds(lambda: nash_equilibria(climbing), 20):.2f} ms"
+    yield f"soccer, its arrays: {seconds(soccer, 1):.2f} s"
+    pitch = soccer()
+    yield f"soccer, values within 1e-8: {seconds(lambda: shapley_iteration(pitch), 1):.2f} s"
+    config = TabularConfig(n_steps=N_STEPS, step_size=PerVisit(0.55), n_records=1)
+    taken = seconds(lambda: minimax_q(pitch, config=config, seeds=10), 1)
+    yield f"minimax_q, two learners, 10 seeds on soccer: {1e6 * taken / N_STEPS:.0f} µs per step"
+    rounds = 200_000
+    taken = seconds(lambda: fictitious_play(climbing, rounds), 1)
+    yield f"fictitious_play, 3x3: {1e6 * taken / rounds:.2f} µs per round"
+
+
 def main() -> None:
     """Measure and print."""
     for module in ("marl_lessons", "marl_lessons.algorithms", "marl_lessons.viz"):
@@ -131,6 +153,8 @@ def main() -> None:
     plainly = f"{1e6 * loop / N_STEPS:.1f} µs, {loop / ours:.1f} times as long"
     print(f"plain Python loop, one seed times {N_SEEDS}: {plainly}")
     print(f"value_iteration on crossroads: {1e3 * seconds(lambda: value_iteration(mdp)):.2f} ms")
+    for line in games():
+        print(line)
     for notebook in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
         for shown in lesson_controls(notebook):
             name = getattr(shown.draw, "__name__", "draw")

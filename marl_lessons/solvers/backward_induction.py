@@ -41,8 +41,8 @@ def stationary_equilibria(game: MarkovGame, max_count: int = 20_000) -> list[Mar
 
     A state may follow itself (both wait), but not after another one. Where an agent's action changes nothing it takes
     action 0. Equilibria in which one agent mixes although the other does not exist only where payoffs tie exactly; they are
-    left out. Raises ValueError naming ``game`` for other games, also if γ = 1 and two actions keep it in a state for ever,
-    and ``max_count`` if there are more equilibria than that.
+    left out. Raises ValueError naming ``game`` for other games, also if γ = 1 and two actions keep it in a state for ever
+    or if rounding hides all equilibria, and ``max_count`` if there are more equilibria than that.
     """
     check_game("game", game)
     max_count = as_count("max_count", max_count)
@@ -50,15 +50,20 @@ def stationary_equilibria(game: MarkovGame, max_count: int = 20_000) -> list[Mar
         raise ValueError(
             f"game: has actions {game.n_actions}; allowed are two agents with two actions each"
         )
-    go_first = np.full((2, game.n_states), 0.0)  # probability of action 1, per agent and state
-    found = [(go_first, np.zeros((2, game.n_states)))]
+    nobody = np.full((2, game.n_states), 0.0)  # probability of action 1, per agent and state
+    found = [(nobody, np.zeros((2, game.n_states)))]
     for state in _last_states_first(game):
         if game.terminal[state]:
             continue
         extended = []
         for second, v in found:
             stage = _stage(game, state, v)
-            for probabilities, values in stage_equilibria(stage):
+            here = stage_equilibria(stage)
+            if not here:  # every such game has an equilibrium: only rounding can hide it
+                raise ValueError(
+                    f"game: rewards in state {state} differ too much in size to be computed with"
+                )
+            for probabilities, values in here:
                 second_here, v_here = second.copy(), v.copy()
                 second_here[:, state], v_here[:, state] = probabilities, values
                 extended.append((second_here, v_here))
@@ -141,7 +146,7 @@ def _makes_indifferent(stage: Stage, agent: int) -> list[tuple[float, float]]:
     equation[np.abs(equation) < 1e-13 * (1 + np.abs(gain).max())] = 0.0
     roots = np.roots(equation)
     inside = sorted(
-        {float(r.real) for r in roots if abs(r.imag) < 1e-9 and 1e-9 < r.real < 1 - 1e-9}
+        {float(r.real) for r in roots if abs(r.imag) < 1e-9 and 1e-12 < r.real < 1 - 1e-12}
     )
     return [(y, float(np.polyval(numerator[0], y) / np.polyval(denominator[0], y))) for y in inside]
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import linprog
 
 from marl_lessons.checks import as_distributions, as_flag, as_float_array, as_number
-from marl_lessons.envs.matrix_games import payoffs_of
+from marl_lessons.envs.matrix_games import LARGEST, payoffs_of
 from marl_lessons.solvers.strategies import on_unit_scale
 
 
@@ -99,4 +99,7 @@ def _objective(objective, payoffs: np.ndarray) -> tuple[np.ndarray, bool]:
             )
         fair = objective == "fairness"
         return np.zeros(payoffs.shape[1:]) if fair else payoffs.sum(axis=0), fair
-    return as_float_array("objective", objective, payoffs.shape[1:]), False
+    worth = as_float_array("objective", objective, payoffs.shape[1:])
+    if np.abs(worth).max() > LARGEST:
+        raise ValueError(f"objective: holds a worth beyond {LARGEST:g}, too large to be added up")
+    return worth, False

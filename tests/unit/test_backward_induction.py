@@ -350,3 +350,18 @@ def test_ties_up_to_rounding_are_ties():
     gain = np.array([[[less, more], [more, less]], [[1, 0], [0, 1]]])  # agent 0 never cares
     found = stationary_equilibria(one_state_game(gain, np.zeros((2, 2))))
     assert pure_only(found) == {(0, 0, 0, 0), (1, 0, 1, 0)} and len(found) == 2
+
+
+@pytest.mark.parametrize("scale", [1e3, 1e6, 1e9, 1e11])
+def test_a_mixture_close_to_a_pure_action_is_found(scale):
+    """Agent 1 takes action 1 with probability 1 / (1 + scale) only, but agent 0 has much to win or to lose then."""
+    gain = np.array([[[1, -scale], [-1, scale]], [[-1, 1], [1, -1]]])
+    (((x, y), _),) = stationary_equilibria(one_state_game(gain, np.zeros((2, 2))))
+    assert x[0, 1] == pytest.approx(0.5)
+    assert y[0, 1] == pytest.approx(1 / (1 + scale), rel=1e-4)
+
+
+def test_rewards_whose_equilibria_rounding_hides():
+    gain = np.array([[[1, -1e14], [-1, 1e14]], [[-1, 1], [1, -1]]])
+    with pytest.raises(ValueError, match=r"^game: rewards in state 0 differ too much"):
+        stationary_equilibria(one_state_game(gain, np.zeros((2, 2))))

@@ -221,7 +221,17 @@ def test_what_is_no_game(game):
 
 
 @pytest.mark.parametrize(
-    "objective", ["best", "", None, 5, [1, 2], [[1, 2, 3], [4, 5, 6]], [[1, np.nan], [1, 1]]]
+    "objective",
+    [
+        "best",
+        "",
+        None,
+        5,
+        [1, 2],
+        [[1, 2, 3], [4, 5, 6]],
+        [[1, np.nan], [1, 1]],
+        [[1e200, 0], [0, 0]],
+    ],
 )
 def test_wrong_objectives(objective):
     with pytest.raises(ValueError, match=r"^objective\b"):
