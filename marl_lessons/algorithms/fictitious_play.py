@@ -43,7 +43,7 @@ def fictitious_play(game, n_rounds: int, counts=None) -> FictitiousPlay:
     all past rounds, so ties are exact if payoffs and counts are whole numbers (and their sums below 2^53). Other payoffs
     are subject to rounding, which may break a tie. Raises ValueError naming ``game``, ``n_rounds`` or ``counts``.
     """
-    payoffs = payoffs_of("game", game, n_agents=2)
+    payoffs = payoffs_of(game, n_agents=2)
     n_rounds = as_count("n_rounds", n_rounds)
     counts = _checked_counts(counts, payoffs.shape[1:])
     # What every action would have earned in all past rounds. Short lists are much faster here than short arrays.

@@ -20,7 +20,7 @@ LARGEST_STEP = {"euler": 1e6, "exact": 2.0}
 
 def gradient_ascent(
     game,
-    start,
+    points,
     step_size: float,
     n_steps: int,
     method: str = "euler",
@@ -28,7 +28,7 @@ def gradient_ascent(
     lose_rate: float = 1.0,
     equilibrium=None,
 ) -> np.ndarray:
-    """``points[T+1, ..., 2]``: T = ``n_steps`` steps of gradient ascent from each of the points ``start[..., 2]``.
+    """``points[T+1, ..., 2]``: T = ``n_steps`` steps of gradient ascent from each of the points ``points[..., 2]``.
 
     ``method="euler"``: a step of κ = ``step_size`` times the gradient, then the nearest point of the square.
     ``method="exact"``: infinitesimal gradient ascent (IGA), the limit of ever smaller steps. Inside the square the solution
@@ -40,10 +40,10 @@ def gradient_ascent(
 
     Raises ValueError naming the argument.
     """
-    payoffs = payoffs_of("game", game, n_agents=2)
+    payoffs = payoffs_of(game, n_agents=2)
     if payoffs.shape != (2, 2, 2):
         raise ValueError(f"game: has {payoffs.shape[1:]} actions; allowed are two for each agent")
-    start = _checked_points("start", start, (..., 2))
+    start = _checked_points("points", points, (..., 2))
     n_steps = as_count("n_steps", n_steps)
     if method not in ("euler", "exact"):
         raise ValueError(f"method is {method!r:.80}; allowed are 'euler' and 'exact'")

@@ -79,9 +79,10 @@ def rounded(numbers: np.ndarray, unit: float) -> np.ndarray:
 
 def minimax_q(
     game: MarkovGame,
-    policies=(None, None),
     config: TabularConfig | None = None,
     seeds=30,
+    *,
+    policies=(None, None),
     tolerance: float = 0.01,
     progress: Callable[[float], None] | None = None,
 ) -> History:
@@ -99,8 +100,8 @@ def minimax_q(
 
     Returns a :class:`History` with ``q[K+1, E, n, S, A, O]``, ``visits`` alike, ``policies[K+1, E, n, S, A]`` and
     ``values[K+1, E, n, S]``; a single learner's has no axis n. Raises ValueError naming ``game`` (also if it is not a
-    zero-sum game of two, or if both learn with different numbers of actions), ``policies``, ``config``, ``seeds`` or
-    ``tolerance``.
+    zero-sum game of two, or if both learn with different numbers of actions), ``policies``, ``config``, ``seeds``,
+    ``tolerance`` or ``progress``.
     """
     fixed = _check_players(game, policies)
     config, tolerance = as_config(config), as_number("tolerance", tolerance, 0.0)
@@ -132,7 +133,9 @@ def minimax_q(
                 action[:, i] = draw_actions(fixed[i].take(state, axis=0), 0.0, uniform[:, :, i])
         return action
 
-    every = max(config.n_steps // 100, 1)
+    if progress is not None and not callable(progress):
+        raise ValueError(f"progress: expected a function of the share done, got {progress!r:.80}")
+    every = -(-config.n_steps // 100)
     for now in experience(game, config, streams, recorder, choose, learners):
         row, next_row = first_row + now.state[:, None], first_row + now.next_state[:, None]
         entry = (row * n_actions + now.action[:, learners]) * n_others + now.action[:, others]
@@ -144,9 +147,10 @@ def minimax_q(
         so_far = Progress(now.step, now.episode, counts.take(entry))
         td_update(entries, entry, target, config.step_size(so_far))
         games.changed(row)
-        if progress is not None and (now.step + 1) % every == 0:
-            progress((now.step + 1) / config.n_steps)
-        if recorder.is_due(now.step + 1):
+        done = now.step + 1
+        if progress is not None and (done % every == 0 or done == config.n_steps):
+            progress(done / config.n_steps)
+        if recorder.is_due(done):
             games.prepare()
     history = recorder.history()
     return history if len(learners) == 2 else history.without_agent_axis()
@@ -156,7 +160,7 @@ def _check_players(game: MarkovGame, policies) -> list[np.ndarray | None]:
     """The two fixed policies, None for a learner."""
     if check_game("game", game).n_agents != 2 or not cancels(game.reward):
         raise ValueError("game: expected two agents whose rewards add up to 0 everywhere")
-    if not isinstance(policies, list | tuple) or len(policies) != 2:
+    if not isinstance(policies, list | tuple | np.ndarray) or len(policies) != 2:
         raise ValueError(
             f"policies: expected two entries, None for an agent that learns, got {policies!r:.80}"
         )

@@ -56,7 +56,7 @@ def regret_matching(
     ``n_records``: K, below ``n_rounds``: records are made after the first round, and then K times at equal distances.
     Raises ValueError naming ``game``, ``n_rounds``, ``seeds``, ``conditional`` or ``n_records``.
     """
-    payoffs = payoffs_of("game", game)
+    payoffs = payoffs_of(game)
     n_rounds, n_records = as_count("n_rounds", n_rounds, low=2), as_count("n_records", n_records)
     if n_records >= n_rounds:
         raise ValueError(f"n_records is {n_records}; allowed is less than n_rounds = {n_rounds}")

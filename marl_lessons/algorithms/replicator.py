@@ -47,7 +47,7 @@ def replicator(
 
     Raises ValueError naming ``game``, ``start``, ``duration``, ``step`` or ``method``.
     """
-    payoffs = payoffs_of("game", game, n_agents=2)
+    payoffs = payoffs_of(game, n_agents=2)
     start = _checked_start(start, payoffs.shape[1:])
     if method not in ("symplectic", "euler"):
         raise ValueError(f"method is {method!r:.80}; allowed are 'symplectic' and 'euler'")

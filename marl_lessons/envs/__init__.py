@@ -7,7 +7,7 @@ from marl_lessons.envs.markov_game import MarkovGame
 from marl_lessons.envs.matrix_games import matrix_game, payoffs_of
 from marl_lessons.envs.simulation import Step, Worlds
 from marl_lessons.envs.soccer import Position, soccer, soccer_position, soccer_state
-from marl_lessons.envs.two_cars import two_cars
+from marl_lessons.envs.two_cars import two_cars, two_cars_state
 
 __all__ = [
     "CATALOGUE",
@@ -28,4 +28,5 @@ __all__ = [
     "soccer_position",
     "soccer_state",
     "two_cars",
+    "two_cars_state",
 ]

@@ -194,9 +194,10 @@ CATALOGUE: dict[str, KnownGame] = {
         penalty(),
         _known(
             "Shapley's game",
-            (("A", "B", "C"),) * 2,
+            (("1", "2", "3"),) * 2,
             ([[0, 1, 0], [0, 0, 1], [1, 0, 0]], [[0, 0, 1], [1, 0, 0], [0, 1, 0]]),
-            "A chase in which never more than one wins, and which both may lose: the game on which fictitious play fails.",
+            "Three actions on a ring: if the column agent is one step ahead, the row agent wins; if it is one step behind, the "
+            "column agent; if they are level, nobody.",
             ((_THIRDS, _THIRDS),),
             "Shapley 1964, up to the numbering of actions",
         ),

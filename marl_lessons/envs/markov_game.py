@@ -96,6 +96,13 @@ class MarkovGame:
                 "return may be infinite; use a discount below 1, or say episodic=True if the policies of interest terminate"
             )
 
+    def __repr__(self) -> str:
+        """One line; the arrays themselves would fill pages."""
+        return (
+            f"MarkovGame({self.name!r}: {self.n_agents} agent{'s' * (self.n_agents > 1)}, {self.n_states} "
+            f"state{'s' * (self.n_states > 1)}, actions {self.n_actions}, discount {self.discount:g})"
+        )
+
     @property
     def n_states(self) -> int:
         """Number of states S, terminal ones included."""
@@ -150,12 +157,10 @@ class MarkovGame:
 
         Raises ValueError naming ``policies[i]`` for another number of agents, shape, or rows that are no distributions.
         """
-        if not isinstance(policies, list | tuple) or len(policies) != self.n_agents:
-            given = (
-                f"{len(policies)} entries"
-                if isinstance(policies, list | tuple)
-                else f"a {type(policies).__name__}"
-            )
+        is_array = isinstance(policies, np.ndarray) and policies.ndim > 0
+        is_list = is_array or isinstance(policies, list | tuple)
+        if not is_list or len(policies) != self.n_agents:
+            given = f"{len(policies)} entries" if is_list else f"a {type(policies).__name__}"
             raise ValueError(
                 f"policies: expected a list of {self.n_agents} arrays, one per agent, got {given}"
             )

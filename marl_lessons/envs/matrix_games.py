@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from marl_lessons.checks import as_count, as_distributions, as_float_array
+from marl_lessons.checks import as_distributions, as_float_array
 from marl_lessons.envs.markov_game import MarkovGame
 
 Strategies = Sequence[np.ndarray]
@@ -20,22 +20,20 @@ LARGEST = 1e100
 def matrix_game(payoffs, action_names=None, name: str = "matrix game") -> MarkovGame:
     """The game with ``payoffs[n, A_1, …, A_n]``, played once: one state, discount 0 (Albrecht et al. 2024, Sec. 3.1).
 
-    For two agents, ``payoffs`` is a pair of matrices: the row agent's and the column agent's. Raises ValueError naming
+    For two agents, ``payoffs`` is a pair of matrices: the row agent's and the column agent's. A table of pairs, one pair per
+    cell as books print it, is another array: ``np.moveaxis(table, -1, 0)`` turns it into this one. Raises ValueError naming
     ``payoffs`` or ``action_names``.
     """
-    payoffs = payoffs_of("payoffs", payoffs)
+    payoffs = payoffs_of(payoffs, name="payoffs")
     transition = np.ones((1, *payoffs.shape[1:], 1))
     return MarkovGame(transition, payoffs[:, None], 0.0, action_names=action_names, name=name)
 
 
-def payoffs_of(
-    name: str, game, n_agents: int | None = None, *, zero_sum: bool = False
-) -> np.ndarray:
-    """``payoffs[n, A_1, …, A_n]`` of a matrix game, or of such an array itself.
+def payoffs_of(game, n_agents: int | None = None, name: str = "game") -> np.ndarray:
+    """``payoffs[n, A_1, …, A_n]`` of a matrix game, played once whatever its discount, or of such an array itself.
 
     Raises ValueError naming ``name`` for a game with several states, an array whose first axis does not count its other
-    axes, entries that are not finite or beyond 1e100, another number of agents than ``n_agents``, and, with ``zero_sum``, payoffs of two
-    agents that do not cancel.
+    axes, entries that are not finite or beyond 1e100, and another number of agents than ``n_agents``.
     """
     if isinstance(game, MarkovGame):
         if not game.is_matrix_game:
@@ -43,6 +41,11 @@ def payoffs_of(
                 f"{name}: has {game.n_states} states; a matrix game has one (take the payoffs of a single state)"
             )
         payoffs = game.reward[:, 0]
+    elif not isinstance(game, np.ndarray | list | tuple):
+        hint = "; use its .game" if hasattr(game, "game") else ""
+        raise ValueError(
+            f"{name}: expected a matrix game or payoffs [n, A_1, ..., A_n], got a {type(game).__name__}{hint}"
+        )
     else:
         payoffs = as_float_array(name, game, (...,))
         if payoffs.ndim < 2 or len(payoffs) != payoffs.ndim - 1 or min(payoffs.shape) < 1:
@@ -54,21 +57,20 @@ def payoffs_of(
         raise ValueError(f"{name}: holds a payoff beyond {LARGEST:g}, too large to be added up")
     if n_agents is not None and len(payoffs) != n_agents:
         raise ValueError(f"{name}: has {len(payoffs)} agents; allowed are {n_agents}")
-    if zero_sum and not cancels(payoffs):
-        raise ValueError(f"{name}: the two agents' payoffs do not add up to 0 everywhere")
     return payoffs
 
 
 def cancels(rewards: np.ndarray) -> bool:
     """Whether two agents' rewards ``[2, …]`` add up to 0 everywhere, up to rounding."""
-    scale = 1 + np.abs(rewards).max()
+    scale = np.abs(rewards).max()
     return len(rewards) == 2 and bool(np.abs(rewards.sum(axis=0)).max() <= 1e-9 * scale)
 
 
 def check_agent(payoffs: np.ndarray, agent: int) -> int:
     """``agent`` as an integer from 0 to n - 1; raises ValueError naming ``agent``."""
-    if as_count("agent", agent, low=0) >= len(payoffs):
-        raise ValueError(f"agent is {agent}; allowed are 0 to {len(payoffs) - 1}")
+    whole = isinstance(agent, int | np.integer) and not isinstance(agent, bool)
+    if not whole or not 0 <= agent < len(payoffs):
+        raise ValueError(f"agent is {agent!r}; allowed are the numbers 0 to {len(payoffs) - 1}")
     return int(agent)
 
 

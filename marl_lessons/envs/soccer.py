@@ -12,6 +12,7 @@ from marl_lessons.envs.markov_game import MarkovGame
 A, B = 0, 1
 ACTIONS = ("north", "south", "east", "west", "stand")
 STEPS = ((-1, 0), (1, 0), (0, 1), (0, -1), (0, 0))  # (rows down, columns to the right)
+LARGEST = 1740  # states before anyone scores, on a grid of 5 by 6: arrays of 600 MB
 Cell = tuple[int, int]
 
 
@@ -37,11 +38,16 @@ def soccer(rows: int = 4, columns: int = 5, discount: float = 0.9) -> MarkovGame
     defend (A in column 3 and B in column 1 of 5), and either has the ball with probability 1/2.
 
     S = 2·c·(c-1) + 2 states for c = rows·columns cells, 762 on the usual grid: :func:`soccer_state` and
-    :func:`soccer_position` number them; the last two are "A has scored" and "B has scored". The arrays of the usual grid
-    take 350 MB. Raises ValueError naming ``rows`` (at least 1), ``columns`` (at least 2) or ``discount`` (below 1).
+    :func:`soccer_position` number them; the last two are "A has scored" and "B has scored". The arrays take
+    200·S² bytes, 116 MB on the usual grid. Raises ValueError naming ``rows`` (at least 1), ``columns`` (at least 2) or ``discount`` (below 1).
     """
     rows, columns = as_count("rows", rows), as_count("columns", columns, low=2)
     n_playing = _n_playing(rows, columns)
+    if n_playing > LARGEST:
+        raise ValueError(
+            f"rows is {rows}, columns {columns}: {n_playing} states would take {200 * n_playing**2 / 1e9:.1f} GB; allowed "
+            f"are at most {LARGEST} states, as many as 5 by 6 has"
+        )
     scored, n_states = {A: n_playing, B: n_playing + 1}, n_playing + 2
     transition = np.zeros((n_states, 5, 5, n_states))
     positions = [soccer_position(state, rows, columns) for state in range(n_playing)]

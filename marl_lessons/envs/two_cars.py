@@ -81,6 +81,18 @@ def two_cars(
     )
 
 
+def two_cars_state(cells_0: int, cells_1: int, distance: int = 2) -> int:
+    """The number of the state with ``cells_0`` and ``cells_1`` cells to go in ``two_cars(distance)``.
+
+    Raises ValueError naming the argument.
+    """
+    size = as_count("distance", distance) + 1
+    for name, cells in (("cells_0", cells_0), ("cells_1", cells_1)):
+        if as_count(name, cells, low=0) >= size:
+            raise ValueError(f"{name} is {cells}; allowed are 0 to {distance}")
+    return int(cells_0) * size + int(cells_1)
+
+
 def _move_probability(cells: int, action: int, moves: int, slip: float) -> float:
     """Probability that a car with ``cells`` to go moves ahead (``moves`` = 1) or stays (0) under ``action``."""
     ahead = (1 - slip) if action == GO and cells > 0 else 0.0

@@ -40,5 +40,7 @@ def share_won(
         whole = isinstance(state, int | np.integer) and not isinstance(state, bool)
         if not whole or not -game.n_states <= state < game.n_states or not game.terminal[state]:
             raise ValueError(f"{name} is {state!r}; allowed are the numbers of terminal states")
+    if won % game.n_states == lost % game.n_states:
+        raise ValueError(f"lost is {lost}, the same state as won; they must differ")
     decided = chances[won] + chances[lost]
     return float(chances[won] / decided) if decided > 0 else float("nan")

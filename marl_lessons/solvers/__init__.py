@@ -10,7 +10,6 @@ from marl_lessons.solvers.bellman import (
 from marl_lessons.solvers.correlated import (
     CorrelatedEquilibrium,
     correlated_equilibrium,
-    deviation_gains,
     is_correlated_equilibrium,
 )
 from marl_lessons.solvers.dominance import dominated_actions, iterated_elimination, pareto_set
@@ -20,8 +19,6 @@ from marl_lessons.solvers.policy_evaluation import policy_evaluation
 from marl_lessons.solvers.policy_iteration import policy_iteration
 from marl_lessons.solvers.shapley import (
     ZeroSumSolution,
-    joint_action_values,
-    shapley_backup,
     shapley_iteration,
 )
 from marl_lessons.solvers.solution import Solution
@@ -30,9 +27,7 @@ from marl_lessons.solvers.value_iteration import value_iteration
 from marl_lessons.solvers.zero_sum import (
     Security,
     ZeroSum,
-    guarantees,
     maxmin,
-    maxmin_programme,
     solve_zero_sum,
 )
 
@@ -50,24 +45,19 @@ __all__ = [
     "best_actions",
     "best_response",
     "correlated_equilibrium",
-    "deviation_gains",
     "dominated_actions",
     "expectation_backup",
     "expected_payoffs",
     "greedy_policy",
-    "guarantees",
     "is_correlated_equilibrium",
     "iterated_elimination",
-    "joint_action_values",
     "joint_policy_evaluation",
     "maxmin",
-    "maxmin_programme",
     "nash_equilibria",
     "optimality_backup",
     "pareto_set",
     "policy_evaluation",
     "policy_iteration",
-    "shapley_backup",
     "shapley_iteration",
     "solve_zero_sum",
     "stationary_equilibria",

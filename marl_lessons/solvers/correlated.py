@@ -47,7 +47,7 @@ def correlated_equilibrium(
     ``objective``: "welfare" (the sum of payoffs), "fairness" (the lowest agent's payoff), or ``[A_1, …, A_n]``, a worth for
     every joint action; minus a worth finds the equilibrium that is worst. Raises ValueError naming the argument.
     """
-    payoffs, coarse = payoffs_of("game", game), as_flag("coarse", coarse)
+    payoffs, coarse = payoffs_of(game), as_flag("coarse", coarse)
     n, shape = len(payoffs), payoffs.shape[1:]
     size = int(np.prod(shape))
     # All on a scale of 1, so that the solver's tolerance means the same in every game.
@@ -80,7 +80,7 @@ def is_correlated_equilibrium(
 
     Raises ValueError naming the argument.
     """
-    payoffs, coarse = payoffs_of("game", game), as_flag("coarse", coarse)
+    payoffs, coarse = payoffs_of(game), as_flag("coarse", coarse)
     flat = np.ravel(as_float_array("distribution", distribution, payoffs.shape[1:]))
     p = as_distributions("distribution", flat, (flat.size,))
     tolerance = as_number("tolerance", tolerance, 0.0)

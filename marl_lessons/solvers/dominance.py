@@ -23,7 +23,7 @@ def dominated_actions(game, agent: int, mixed: bool = True) -> np.ndarray:
     action is never played in any equilibrium (Albrecht et al. 2024, Sec. 4.2; Pearce 1984). Raises ValueError naming
     the argument.
     """
-    payoffs = payoffs_of("game", game)
+    payoffs = payoffs_of(game)
     agent, mixed = check_agent(payoffs, agent), as_flag("mixed", mixed)
     table = on_unit_scale(_own_table(payoffs, agent))
     if mixed:
@@ -63,7 +63,7 @@ def iterated_elimination(game, mixed: bool = True) -> Elimination:
     ``order`` lists (agent, action), agents in turn and actions in the game's own numbering. ``mixed`` as in
     :func:`dominated_actions`. Every equilibrium lives on what is left. Raises ValueError naming the argument.
     """
-    payoffs = payoffs_of("game", game)
+    payoffs = payoffs_of(game)
     left = [np.arange(count) for count in payoffs.shape[1:]]
     order: list[tuple[int, int]] = []
     agent, unchanged = 0, 0
@@ -83,7 +83,7 @@ def pareto_set(game) -> np.ndarray:
     Joint action b dominates a if no agent earns less under b and one earns more (Albrecht et al. 2024, Sec. 4.8). Only
     joint actions are compared, not mixtures of them. Raises ValueError naming ``game``.
     """
-    payoffs = payoffs_of("game", game)
+    payoffs = payoffs_of(game)
     points = np.stack([on_unit_scale(mine).ravel() for mine in payoffs], axis=1)
     difference = points[None] - points[:, None]  # [a, b, n]: what b pays more than a
     dominated = (difference >= -PRECISION).all(axis=2) & (difference > PRECISION).any(axis=2)

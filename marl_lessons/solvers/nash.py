@@ -38,7 +38,7 @@ def nash_equilibria(game) -> NashEquilibria:
     agent's payoffs. The work grows exponentially with the number of actions: beyond about 8 each it takes seconds.
     Strategies and payoffs are exact up to rounding. Raises ValueError naming ``game``, also if it has not two agents.
     """
-    row_payoffs, column_payoffs = payoffs_of("game", game, n_agents=2)
+    row_payoffs, column_payoffs = payoffs_of(game, n_agents=2)
     rows = _vertices(1 + on_unit_scale(column_payoffs).T)  # the polytopes need positive payoffs
     columns = _vertices(1 + on_unit_scale(row_payoffs))
     m, n = row_payoffs.shape

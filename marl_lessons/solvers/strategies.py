@@ -34,7 +34,7 @@ def action_payoffs(game, agent: int, strategies: Strategies) -> np.ndarray:
     U_i(a_i, π_-i) (Albrecht et al. 2024, Sec. 4.2). ``strategies[agent]`` is ignored and may be None. Raises ValueError
     naming ``game``, ``agent`` or ``strategies``.
     """
-    payoffs = payoffs_of("game", game)
+    payoffs = payoffs_of(game)
     agent = check_agent(payoffs, agent)
     others = check_strategies(payoffs, strategies, skip=agent)
     return average_over_others(payoffs[agent], agent, others)
@@ -45,7 +45,7 @@ def expected_payoffs(game, strategies: Strategies) -> np.ndarray:
 
     Raises ValueError naming ``game`` or ``strategies``.
     """
-    payoffs = payoffs_of("game", game)
+    payoffs = payoffs_of(game)
     strategies = check_strategies(payoffs, strategies)
     return np.array(
         [strategies[i] @ action_payoffs(payoffs, i, strategies) for i in range(len(payoffs))]

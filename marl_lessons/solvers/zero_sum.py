@@ -15,11 +15,10 @@ import numpy as np
 from scipy.optimize import linprog
 
 from marl_lessons.checks import as_float_array, as_indices
-from marl_lessons.envs.matrix_games import check_agent, payoffs_of
+from marl_lessons.envs.matrix_games import LARGEST, check_agent, payoffs_of
 
 # In units of a game's spread: the gap put down to rounding, the largest gap returned, what is 0 to the simplex method.
 ROUNDING, LARGEST_GAP, NOTHING = 1e-12, 1e-6, 1e-13
-LARGEST_PAYOFF = 1e100
 
 
 class Security(NamedTuple):
@@ -55,7 +54,7 @@ def maxmin(game, agent: int = 0) -> Security:
     ``game`` may be a MarkovGame with one state or payoffs ``[n, A_1, …, A_n]``, zero-sum or not (Albrecht et al. 2024,
     Sec. 4.3). Raises ValueError naming ``game`` or ``agent``.
     """
-    payoffs = payoffs_of("game", game)
+    payoffs = payoffs_of(game)
     mine = payoffs[check_agent(payoffs, agent)]
     mine = np.moveaxis(mine, agent, 0).reshape(mine.shape[agent], -1)
     strategy = _distribution(maxmin_programme(_normalised("game", mine)[0]))
@@ -148,8 +147,8 @@ def _normalised(name: str, payoffs: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
     Raises ValueError naming ``name`` for payoffs that are too large to subtract; the spread is largest minus smallest.
     """
-    if np.abs(payoffs).max(initial=0.0) > LARGEST_PAYOFF:
-        raise ValueError(f"{name}: allowed are payoffs of size {LARGEST_PAYOFF:g} at most")
+    if np.abs(payoffs).max(initial=0.0) > LARGEST:
+        raise ValueError(f"{name}: allowed are payoffs of size {LARGEST:g} at most")
     lowest = payoffs.min(axis=(-2, -1), keepdims=True)
     spread = payoffs.max(axis=(-2, -1), keepdims=True) - lowest
     return 1 + (payoffs - lowest) / np.where(spread > 0, spread, 1.0), spread[..., 0, 0]

@@ -18,9 +18,9 @@ WHO_GOES = {(1, 1): ("both go", "#efe3f4"), (1, 0): ("A goes", "#cfe3f2"), (0, 1
 MIXED = "#e9e9c8"
 
 
-def start_values(equilibria: list[MarkovEquilibrium], distance: int = DISTANCE) -> np.ndarray:
-    """``[K, 2]``: what each equilibrium is worth to both cars at the start, both ``distance`` cells before the crossing."""
-    return np.array([equilibrium.v[:, (distance + 1) ** 2 - 1] for equilibrium in equilibria])
+def start_values(equilibria: list[MarkovEquilibrium]) -> np.ndarray:
+    """``[K, 2]``: what each equilibrium is worth to both cars at the start, the last state before "crashed"."""
+    return np.array([equilibrium.v[:, -2] for equilibrium in equilibria])
 
 
 def is_pure(equilibrium: MarkovEquilibrium) -> bool:
@@ -28,11 +28,9 @@ def is_pure(equilibrium: MarkovEquilibrium) -> bool:
     return all(np.isin(policy, (0.0, 1.0)).all() for policy in equilibrium.policies)
 
 
-def draw_values(
-    ax: Axes, equilibria: list[MarkovEquilibrium], title: str, distance: int = DISTANCE
-) -> None:
+def draw_values(ax: Axes, equilibria: list[MarkovEquilibrium], title: str) -> None:
     """The equilibria's values at the start in the plane of both cars' values, numbered; circles pure, diamonds mixed."""
-    values = start_values(equilibria, distance)
+    values = start_values(equilibria)
     for number, (equilibrium, value) in enumerate(zip(equilibria, values), start=1):
         pure = is_pure(equilibrium)
         ax.plot(
@@ -40,6 +38,7 @@ def draw_values(
             markersize=8, zorder=4,
         )  # fmt: skip
         ax.annotate(str(number), value, (7, 5), textcoords="offset points", fontsize=9)
+    ax.locator_params(nbins=5)
     ax.set(xlabel="worth to car A", ylabel="worth to car B", title=title)
     for limits, centre in zip(
         (ax.set_xlim, ax.set_ylim), (values.max(axis=0) + values.min(axis=0)) / 2
@@ -112,5 +111,5 @@ def draw_who_slows_down(slip: float = 0.1) -> Figure:
     )
     draw_meeting(road, DISTANCE, (2.0, 2.0), False, "Who should slow down?")
     equilibria = stationary_equilibria(two_cars(DISTANCE, slip))
-    draw_values(plane, equilibria, f"{len(equilibria)} ways to drive that nobody wants to leave")
+    draw_values(plane, equilibria, f"{len(equilibria)} ways that nobody wants to leave")
     return figure

@@ -8,7 +8,9 @@ from matplotlib.figure import Figure
 from marl_lessons.algorithms import FictitiousPlay, run_lengths
 from marl_lessons.algorithms.replicator import Trajectory, conserved_quantity
 from marl_lessons.viz.curves import draw_seeds
-from marl_lessons.viz.style import BLUE, GREY, LINES, VERMILION, new_figure
+from marl_lessons.viz.style import BLACK, BLUE, GREEN, GREY, LINES, VERMILION, new_figure
+
+ORBIT_LINES = ((BLACK, "-"), (GREEN, "--"))
 
 
 def draw_beliefs(
@@ -59,7 +61,7 @@ def draw_orbits(trajectories: dict[str, Trajectory], equilibrium) -> Figure:
     figure, (square, quantity) = new_figure(
         1, 2, size=(7.8, 3.6), left=0.08, right=0.98, top=0.9, bottom=0.15, wspace=0.28
     )
-    for (name, trajectory), (colour, linestyle, _) in zip(trajectories.items(), LINES):
+    for (name, trajectory), (colour, linestyle) in zip(trajectories.items(), ORBIT_LINES):
         x, y = (s[:, 0] for s in trajectory.strategies)
         square.plot(x, y, color=colour, linestyle=linestyle, linewidth=1.2, label=name)
         quantity.plot(
@@ -96,7 +98,7 @@ def draw_average_regret(rounds: np.ndarray, regret: dict[str, np.ndarray]) -> Fi
         xscale="log",
         yscale="log",
         xlabel="rounds",
-        ylabel="largest average regret",
+        ylabel="largest average regret of any action",
         xlim=(rounds[0], rounds[-1]),
     )
     ax.set_title("Average regret falls like 1/√rounds, or faster")

@@ -32,7 +32,7 @@ def draw_payoffs(ax: Axes, game: MarkovGame, title: str, marks: bool = True) -> 
     With ``marks``, a payoff stands in a box where its agent's action is a best response, and a cell in which both do, a
     pure equilibrium, is shaded.
     """
-    payoffs = payoffs_of("game", game, n_agents=2)
+    payoffs = payoffs_of(game, n_agents=2)
     best = best_response_marks(payoffs)
     n_rows, n_columns = payoffs.shape[1:]
     for (row, column), _ in np.ndenumerate(payoffs[0]):
@@ -111,7 +111,7 @@ def draw_payoff_region(ax: Axes, game: MarkovGame, title: str) -> None:
     Diamonds mark the joint actions, a square the fair light (a fair coin between the two pure equilibria, where there
     are two), a star the correlated equilibrium that is best for the agent who earns less.
     """
-    payoffs = payoffs_of("game", game, n_agents=2)
+    payoffs = payoffs_of(game, n_agents=2)
     corners = payoffs.reshape(2, -1).T
     ax.fill(*extreme_points(corners).T, color="#ececec", zorder=1)
     region = correlated_region(payoffs)
@@ -184,14 +184,21 @@ def draw_payoff_regions(games: dict[str, MarkovGame]) -> Figure:
 def draw_light(crash: float = -10.0, go: float = 2.0, both_wait: float = -1.0) -> Figure:
     """Widget: a crossing's payoffs on the left, and on the right what two cars can earn with a light and without."""
     known = crossing(crash=crash, go=go, both_wait=both_wait)
-    payoffs = payoffs_of("game", known.game)
+    payoffs = payoffs_of(known.game)
     figure, (table, region) = new_figure(
         1, 2, size=(7.8, 3.9), left=0.05, right=0.98, top=0.82, bottom=0.27, wspace=0.3
     )
-    draw_payoffs(table, known.game, "Payoffs")
+    draw_payoffs(table, known.game, "Payoffs, and the fairest light in %")
     mixed = nash_equilibria(payoffs).equilibria[-1].payoffs[0]
-    light, best = fair_light(payoffs)[0], correlated_equilibrium(payoffs, "fairness").payoffs[0]
-    draw_payoff_region(region, known.game, f"mixed {mixed:.2f}, light {light:.2f}, best {best:.2f}")
+    fairest = correlated_equilibrium(payoffs, "fairness")
+    for (row, column), chance in np.ndenumerate(fairest.distribution):
+        table.text(
+            column, row, f"{chance:.0%}", ha="center", va="center", color=GREEN, weight="bold"
+        )
+    light, best = fair_light(payoffs)[0], fairest.payoffs[0]
+    draw_payoff_region(region, known.game, "")
+    worth = f"mixed {mixed:.3f}, light {light:.3f}, fairest {best:.3f}"
+    region.set_title(worth, fontsize=9)
     figure.legend(
         *region.get_legend_handles_labels(),
         loc="lower center",

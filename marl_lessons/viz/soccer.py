@@ -117,10 +117,42 @@ def draw_mixture(ax: Axes, cell: Cell, strategy: np.ndarray, colour: str) -> Non
         )  # fmt: skip
 
 
+def as_played(
+    strategy: np.ndarray, position: Position, player: int, rows: int = 4, columns: int = 5
+) -> np.ndarray:
+    """``strategy[5]`` of ``player`` with moves that lead off the field, and score nothing, counted as standing still."""
+    row, column = position[player]
+    shown = strategy.copy()
+    for action, (down, right) in enumerate(STEPS[:-1]):
+        inside = 0 <= row + down < rows and 0 <= column + right < columns
+        scores = (
+            position.ball == player
+            and row + down in goal_rows(rows)
+            and column + right == (-1, columns)[player]
+        )
+        if not inside and not scores:
+            shown[-1] += shown[action]
+            shown[action] = 0.0
+    return shown
+
+
 def draw_position(
-    solution: ZeroSumSolution, a: Cell = (1, 1), b: Cell = (1, 0), ball: int = 0
+    solution: ZeroSumSolution,
+    a: Cell = (1, 1),
+    b: Cell = (1, 0),
+    ball: int = 0,
+    rows: int = 4,
+    columns: int = 5,
 ) -> Figure:
-    """Widget: a position of soccer on the 4x5 grid with both optimal mixtures, and what it is worth to A."""
+    """Widget: a position of soccer with both optimal mixtures, and what it is worth to A.
+
+    Raises ValueError naming ``solution`` if it is not that of a pitch of ``rows`` and ``columns``.
+    """
+    cells = rows * columns
+    if len(solution.v) != 2 * cells * (cells - 1) + 2:
+        raise ValueError(
+            f"solution: has {len(solution.v)} states, not those of a pitch of {rows} by {columns}"
+        )
     figure, (field, bars) = new_figure(
         1, 2, size=(7.8, 3.5), left=0.06, right=0.98, top=0.88, bottom=0.14, wspace=0.22
     )
@@ -136,9 +168,12 @@ def draw_position(
             ax.set_axis_off()
         return figure
     position = Position(a, b, ball)
-    state = soccer_state(a, b, ball)
-    strategies = [policy[state] for policy in solution.policies]
-    draw_field(field, position)
+    state = soccer_state(a, b, ball, rows, columns)
+    strategies = [
+        as_played(policy[state], position, player, rows, columns)
+        for player, policy in enumerate(solution.policies)
+    ]
+    draw_field(field, position, rows, columns)
     for cell, strategy, colour in zip((a, b), strategies, PLAYER_COLOURS):
         draw_mixture(field, cell, strategy, colour)
     field.set_title(f"Worth {solution.v[state]:+.4f} to A")
@@ -156,9 +191,7 @@ def draw_position(
         )
         for y, probability in zip(where, strategy):
             if probability >= SHOWN:
-                bars.text(
-                    min(probability + 0.02, 0.9), y, f"{probability:.2f}", va="center", fontsize=8.5
-                )
+                bars.text(probability + 0.02, y, f"{probability:.2f}", va="center", fontsize=8.5)
     bars.set(
         yticks=height,
         yticklabels=ACTIONS,
@@ -178,7 +211,7 @@ def draw_matches(judged: dict[str, np.ndarray]) -> Figure:
     its policy and answers best; what the policy is sure to earn.
     """
     figure, axes = new_figure(
-        1, 3, size=(8.2, 2.9), left=0.15, right=0.98, bottom=0.2, top=0.86, wspace=0.12
+        1, 3, size=(8.2, 2.9), left=0.15, right=0.98, bottom=0.2, top=0.86, wspace=0.2
     )
     titles = ("Against a random player", "Against its challenger", "Sure to earn")
     labels = (

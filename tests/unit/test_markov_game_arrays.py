@@ -112,3 +112,8 @@ def test_another_beginning_shares_all_other_arrays(seed, outcomes):
     for wrong in ([0, 0, 0, 1], [1, 0, 0], [0.5, 0.4, 0, 0], [2, -1, 0, 0], "abc"):
         with pytest.raises(ValueError, match="initial"):
             game.with_initial(wrong)
+
+
+def test_a_game_introduces_itself_in_one_line():
+    game = random_game(np.random.default_rng(0), 3, (2, 3), discount=0.9)
+    assert repr(game) == "MarkovGame('game': 2 agents, 3 states, actions (2, 3), discount 0.9)"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from random_games import seed_numbers
 
-from marl_lessons.envs import MarkovGame, two_cars
+from marl_lessons.envs import CATALOGUE, MarkovGame, two_cars
 from marl_lessons.envs.matrix_games import (
     cancels,
     check_agent,
@@ -56,8 +56,8 @@ def test_a_matrix_game_is_a_markov_game_with_one_state(seed, shape):
     assert (game.transition == 1).all() and not game.terminal.any()
     for joint in np.ndindex(shape):
         assert (game.reward[(slice(None), 0, *joint)] == payoffs[(slice(None), *joint)]).all()
-    assert np.array_equal(payoffs_of("game", game), payoffs)
-    assert np.array_equal(payoffs_of("game", payoffs.tolist()), payoffs)
+    assert np.array_equal(payoffs_of(game), payoffs)
+    assert np.array_equal(payoffs_of(payoffs.tolist()), payoffs)
     assert np.array_equal(matrix_game(game).reward, game.reward)
 
 
@@ -112,7 +112,7 @@ def test_rewards_that_cancel():
     assert not cancels(np.zeros((3, 2, 2, 2)))
     assert cancels(np.array([[0.1 + 0.2], [-0.3]])) and not cancels(np.array([[0.3], [-0.3001]]))
     assert cancels(1e9 * np.array([[0.1 + 0.2], [-0.3]]))
-    assert payoffs_of("game", PENNIES, zero_sum=True).shape == (2, 2, 2)
+    assert cancels(1e-12 * PENNIES) and not cancels(1e-12 * (PENNIES + 1))
 
 
 NO_PAYOFFS = [
@@ -142,7 +142,7 @@ NO_PAYOFFS = [
 def test_what_is_no_matrix_game(value):
     for name in ("game", "payoffs"):
         with pytest.raises(ValueError, match=rf"^{name}\b"):
-            payoffs_of(name, value)
+            payoffs_of(value, name=name)
     with pytest.raises(ValueError, match=r"^payoffs\b"):
         matrix_game(value)
     for compute in (expected_payoffs, lambda g, s: action_payoffs(g, 0, s)):
@@ -154,11 +154,11 @@ def test_what_is_no_matrix_game(value):
 
 def test_games_of_another_kind_than_asked_for():
     with pytest.raises(ValueError, match=r"^game: has 3 agents; allowed are 2"):
-        payoffs_of("game", np.zeros((3, 2, 2, 2)), 2)
+        payoffs_of(np.zeros((3, 2, 2, 2)), 2)
     with pytest.raises(ValueError, match=r"^game: has 1 agents; allowed are 2"):
-        payoffs_of("game", [[1, 2]], 2)
-    with pytest.raises(ValueError, match=r"^game: .* 0 everywhere"):
-        payoffs_of("game", PENNIES + 1, zero_sum=True)
+        payoffs_of([[1, 2]], 2)
+    with pytest.raises(ValueError, match=r"^game: .* got a KnownGame; use its .game"):
+        payoffs_of(CATALOGUE["climbing"])
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def test_truncation_counts_the_next_state_unless_told_otherwise():
     """Step 2 is cut short in a world that goes on: its target is 4 + 2/2, or 4 alone."""
     for bootstrap, value in ((True, 3.5), (False, 3.0)):
         config = TabularConfig(2, 0.5, 1.0, 2, bootstrap, 2.0, n_records=1)
-        history = minimax_q(corridor(False), (None, np.full((3, 2), 0.5)), config, 4)
+        history = minimax_q(corridor(False), config, 4, policies=(None, np.full((3, 2), 0.5)))
         assert (history.q[-1, :, 1].max(axis=(1, 2)) == value).all()
 
 
@@ -170,7 +170,7 @@ def test_values_converge_to_shapleys(players):
             players
         ]
         config = TabularConfig(10_000, PerVisit(0.8), 1.0, 20, n_records=3)
-        history = minimax_q(game, policies, config, SEEDS, 0.02)
+        history = minimax_q(game, config, SEEDS, policies=policies, tolerance=0.02)
         mine, theirs = v, -v
         if players == "both":
             expected = np.stack([mine, theirs])
@@ -187,14 +187,14 @@ def test_one_state_is_a_matrix_game(shape):
     game = matrix_game([payoffs, -payoffs])
     uniform = np.full((1, shape[1]), 1 / shape[1])
     config = TabularConfig(1_500, PerVisit(1.0), 0.5, None, n_records=1)
-    history = minimax_q(game, (None, uniform), config, SEEDS, 0.0)
+    history = minimax_q(game, config, SEEDS, policies=(None, uniform), tolerance=0.0)
     assert history.q[-1] == pytest.approx(np.broadcast_to(payoffs, (SEEDS, 1, *shape)))
     assert history.values[-1] == pytest.approx(value_of(payoffs), abs=1e-8)
     assert (history.policies[-1] @ payoffs).min(axis=-1) == pytest.approx(
         value_of(payoffs), abs=1e-8
     )
     uniform = np.full((1, shape[0]), 1 / shape[0])
-    other = minimax_q(game, [uniform, None], config, SEEDS, 0.0)
+    other = minimax_q(game, config, SEEDS, policies=[uniform, None], tolerance=0.0)
     assert other.q.shape == (2, SEEDS, 1, shape[1], shape[0])
     assert other.values[-1] == pytest.approx(-value_of(payoffs), abs=1e-8)
 
@@ -271,7 +271,7 @@ def test_one_seed_in_plain_loops(players):
     config = TabularConfig(
         800, PerVisit(0.6), PerEpisode(1.0, 0.98, 0.1), 7, True, 1.0, n_records=2
     )
-    history = minimax_q(game, fixed, config, (11, 4), 0.01)
+    history = minimax_q(game, config, (11, 4), policies=fixed, tolerance=0.01)
     for column, seed in enumerate((11, 4)):
         q, visits, policy, value, returns = plain_minimax(
             game,
@@ -303,7 +303,13 @@ def test_a_seeds_run_does_not_depend_on_the_others(fixed, tolerance):
     config = TabularConfig(1_000, PerVisit(0.7), PerEpisode(1.0, 0.99, 0.05), 9)
 
     def of(seed, seeds, n_records=50):
-        history = minimax_q(game, policies, replace(config, n_records=n_records), seeds, tolerance)
+        history = minimax_q(
+            game,
+            replace(config, n_records=n_records),
+            seeds,
+            policies=policies,
+            tolerance=tolerance,
+        )
         e = list(seeds).index(seed)
         tables = (history.q, history.visits, history.policies, history.values)
         return [*(table[[0, -1], e] for table in tables), history.returns[e], history.lengths[e]]
@@ -321,7 +327,7 @@ def test_a_fixed_policy_is_played_without_exploration():
     policy = np.array([[0.7, 0.3, 0.0]])
     payoffs = np.arange(6.0).reshape(2, 3)
     config = TabularConfig(4_000, 0.1, 1.0, None, n_records=1)
-    history = minimax_q(matrix_game([payoffs, -payoffs]), (None, policy), config, SEEDS)
+    history = minimax_q(matrix_game([payoffs, -payoffs]), config, SEEDS, policies=(None, policy))
     frequency = history.visits[-1, :, 0].mean(axis=0) / 4_000
     assert np.abs(frequency - 0.5 * policy).max() < 4 * 0.5 / np.sqrt(40_000)
     assert (frequency[:, 2] == 0).all()
@@ -341,13 +347,13 @@ UNIFORM = np.full((2, 2), 0.5)
         ("game", lambda: minimax_q(matrix_game([PENNIES, PENNIES]))),
         ("game", lambda: minimax_q(matrix_game(np.zeros((3, 2, 2, 2))))),
         ("game: agents have different", lambda: minimax_q(UNEVEN)),
-        ("policies", lambda: minimax_q(GAME, None)),
-        ("policies", lambda: minimax_q(GAME, (None,))),
-        ("policies", lambda: minimax_q(GAME, UNIFORM)),
-        ("policies: both", lambda: minimax_q(GAME, (UNIFORM, UNIFORM))),
-        (r"policies\[1\]", lambda: minimax_q(GAME, (None, UNIFORM[:1]))),
-        (r"policies\[0\]", lambda: minimax_q(GAME, (2 * UNIFORM, None))),
-        (r"policies\[1\]", lambda: minimax_q(GAME, (None, "random"))),
+        ("policies", lambda: minimax_q(GAME, policies=None)),
+        ("policies", lambda: minimax_q(GAME, policies=(None,))),
+        ("policies", lambda: minimax_q(GAME, policies=UNIFORM)),
+        ("policies: both", lambda: minimax_q(GAME, policies=(UNIFORM, UNIFORM))),
+        (r"policies\[1\]", lambda: minimax_q(GAME, policies=(None, UNIFORM[:1]))),
+        (r"policies\[0\]", lambda: minimax_q(GAME, policies=(2 * UNIFORM, None))),
+        (r"policies\[1\]", lambda: minimax_q(GAME, policies=(None, "random"))),
         ("config", lambda: minimax_q(GAME, config={})),
         ("seeds", lambda: minimax_q(GAME, seeds=0)),
         ("tolerance", lambda: minimax_q(GAME, tolerance=-0.1)),

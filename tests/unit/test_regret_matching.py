@@ -16,7 +16,7 @@ from marl_lessons.algorithms.regret_matching import (
 )
 from marl_lessons.algorithms.temporal_difference import sample_actions
 from marl_lessons.envs.matrix_games import matrix_game
-from marl_lessons.solvers import deviation_gains
+from marl_lessons.solvers.correlated import deviation_gains
 
 PENNIES = np.array([[[1, -1], [-1, 1]], [[-1, 1], [1, -1]]])
 CHICKEN = np.array([[[0, 7], [2, 6]], [[0, 2], [7, 6]]])

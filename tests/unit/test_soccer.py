@@ -311,3 +311,8 @@ def test_bad_input_to_soccer_state(a, b, ball, sizes, named):
 def test_bad_input_to_soccer_position(state):
     with pytest.raises(ValueError, match=r"^state"):
         soccer_position(state)
+
+
+def test_pitches_that_are_too_large_are_refused():
+    with pytest.raises(ValueError, match=r"rows is 6, columns 7: 3444 states would take 2.4 GB"):
+        soccer(6, 7)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marl_lessons.envs import two_cars
+from marl_lessons.envs import two_cars, two_cars_state
 from marl_lessons.envs.two_cars import first_to_pass
 
 chances = st.sampled_from([0.0, 1.0]) | st.floats(0.0, 1.0)
@@ -138,3 +138,19 @@ def test_first_to_pass_reads_the_states() -> None:
     assert first_to_pass([state[2, 2], state[1, 2], state[0, 2]], 2) == 0
     assert first_to_pass([state[2, 2], state[1, 1], names.index("crashed")], 2) is None
     assert first_to_pass([state[2, 2]], 2) is None
+
+
+@given(st.integers(1, 4))
+def test_states_are_numbered_as_they_are_named(distance):
+    game = two_cars(distance)
+    for cells in np.ndindex(distance + 1, distance + 1):
+        name = game.state_names[two_cars_state(*cells, distance)]
+        assert name == f"car 0: {cells[0]} to go, car 1: {cells[1]} to go"
+
+
+@pytest.mark.parametrize(
+    "name, value", [("cells_0", 3), ("cells_1", -1), ("cells_1", 1.0), ("distance", 0)]
+)
+def test_states_that_do_not_exist(name, value):
+    with pytest.raises(ValueError, match=name):
+        two_cars_state(**({"cells_0": 1, "cells_1": 1} | {name: value}))

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from scipy.integrate import solve_ivp
 
 from marl_lessons.algorithms import fictitious_play, regret_matching, replicator
-from marl_lessons.envs import CATALOGUE, payoffs_of, soccer, soccer_state, two_cars
+from marl_lessons.envs import CATALOGUE, Position, payoffs_of, soccer, soccer_state, two_cars
 from marl_lessons.solvers import nash_equilibria, shapley_iteration, stationary_equilibria
 from marl_lessons.viz import equilibria, game_dynamics, matrix_games, portraits
 from marl_lessons.viz import soccer as pitch
@@ -69,16 +69,18 @@ def test_the_pitch_shows_the_exact_value_and_both_mixtures(solution) -> None:
     assert title(field) == "Worth +0.3152 to A"
     widths = [patch.get_width() for patch in bars.patches]
     state = soccer_state((1, 1), (1, 0), 0)
-    assert np.allclose(widths, np.concatenate([p[state] for p in solution.policies]))
+    position = Position((1, 1), (1, 0), 0)
+    played = [pitch.as_played(p[state], position, i) for i, p in enumerate(solution.policies)]
+    assert np.allclose(widths, np.concatenate(played))
     arrows = [text for text in field.texts if getattr(text, "arrow_patch", None)]
-    moving = sum((p[state][:4] > pitch.SHOWN).sum() for p in solution.policies)
+    moving = sum((p[:4] > pitch.SHOWN).sum() for p in played)
     assert len(arrows) == moving
 
 
 @pytest.mark.parametrize("name", portraits.TWO_BY_TWO)
 @pytest.mark.parametrize("learner", portraits.LEARNERS)
 def test_a_path_stays_in_the_square_and_begins_at_its_start(name: str, learner: str) -> None:
-    payoffs = payoffs_of("game", CATALOGUE[name].game)
+    payoffs = payoffs_of(CATALOGUE[name].game)
     path = portraits.learner_path(payoffs, learner, (0.3, 0.6))
     assert np.allclose(path[0], (0.3, 0.6), atol=1e-9)
     assert ((path >= 0) & (path <= 1)).all() and len(path) > 100
@@ -87,7 +89,7 @@ def test_a_path_stays_in_the_square_and_begins_at_its_start(name: str, learner: 
 def test_the_portrait_draws_the_learners_own_path_and_all_equilibria() -> None:
     figure = portraits.draw_learner("stag hunt", "fictitious play", 0.5, 0.7)
     square = figure.axes[0]
-    payoffs = payoffs_of("game", CATALOGUE["stag hunt"].game)
+    payoffs = payoffs_of(CATALOGUE["stag hunt"].game)
     path = portraits.learner_path(payoffs, "fictitious play", (0.5, 0.7))
     drawn = [line.get_xydata() for line in square.lines]
     assert any(line.shape == path.shape and np.allclose(line, path) for line in drawn)
@@ -97,7 +99,7 @@ def test_the_portrait_draws_the_learners_own_path_and_all_equilibria() -> None:
 
 
 def test_the_replicators_path_is_that_of_the_package() -> None:
-    payoffs = payoffs_of("game", CATALOGUE["crossing"].game)
+    payoffs = payoffs_of(CATALOGUE["crossing"].game)
     path = portraits.learner_path(payoffs, "replicator", (0.3, 0.6))
     exact = replicator(payoffs, ([0.3, 0.7], [0.6, 0.4]), duration=60 / 12, step=0.1 / 12)
     assert np.allclose(path, np.stack([s[:, 0] for s in exact.strategies], axis=1), atol=2e-3)
@@ -113,7 +115,7 @@ def slopes(time, point, payoffs):
 
 @pytest.mark.parametrize("name", ["crossing", "stag hunt", "battle of the sexes", "coordination"])
 def test_basins_are_where_the_replicator_dynamics_lead(name: str) -> None:
-    payoffs = payoffs_of("game", CATALOGUE[name].game)
+    payoffs = payoffs_of(CATALOGUE[name].game)
     colours = portraits.basins(payoffs, size=5)
     for (row, column), _ in np.ndenumerate(colours[..., 0]):
         start = [(column + 0.5) / 5, (row + 0.5) / 5]
@@ -125,8 +127,14 @@ def test_basins_are_where_the_replicator_dynamics_lead(name: str) -> None:
             assert np.allclose(colours[row, column], portraits.CORNER_TINTS[tuple(ends[0] * 1)])
 
 
+@pytest.mark.parametrize("leads", [(-1, 10, 1, 1), (-10, -1, -10, 3), (6, -6, 1, 10)])
+def test_slow_learners_arrive_as_well(leads) -> None:
+    colours = portraits.basins(portraits.lead_payoffs(*leads))
+    assert (colours != portraits.NOWHERE).any(axis=2).mean() > 0.97
+
+
 def test_where_nothing_is_reached_there_is_no_basin() -> None:
-    colours = portraits.basins(payoffs_of("game", CATALOGUE["matching pennies"].game))
+    colours = portraits.basins(payoffs_of(CATALOGUE["matching pennies"].game))
     assert np.allclose(colours, portraits.NOWHERE)
 
 
@@ -140,19 +148,19 @@ def test_four_leads_make_any_game(leads) -> None:
 
 
 def test_the_region_is_bounded_by_correlated_equilibria() -> None:
-    region = matrix_games.correlated_region(payoffs_of("game", CATALOGUE["chicken"].game))
+    region = matrix_games.correlated_region(payoffs_of(CATALOGUE["chicken"].game))
     corners = {tuple(np.round(p, 6)) for p in region}
     assert corners == {(7, 2), (2, 7), (5.25, 5.25), (3.6, 3.6)}
 
 
 def test_the_fair_light() -> None:
-    assert np.allclose(matrix_games.fair_light(payoffs_of("g", CATALOGUE["crossing"].game)), 1)
-    assert np.allclose(matrix_games.fair_light(payoffs_of("g", CATALOGUE["chicken"].game)), 4.5)
-    assert matrix_games.fair_light(payoffs_of("g", CATALOGUE["matching pennies"].game)) is None
+    assert np.allclose(matrix_games.fair_light(payoffs_of(CATALOGUE["crossing"].game)), 1)
+    assert np.allclose(matrix_games.fair_light(payoffs_of(CATALOGUE["chicken"].game)), 4.5)
+    assert matrix_games.fair_light(payoffs_of(CATALOGUE["matching pennies"].game)) is None
 
 
 def test_boxes_mark_best_responses_and_shades_equilibria() -> None:
-    marks = matrix_games.best_response_marks(payoffs_of("g", CATALOGUE["prisoner's dilemma"].game))
+    marks = matrix_games.best_response_marks(payoffs_of(CATALOGUE["prisoner's dilemma"].game))
     assert marks[0].tolist() == [[False, False], [True, True]]
     assert marks[1].tolist() == [[False, True], [False, True]]
     figure = matrix_games.draw_payoff_tables({"x": CATALOGUE["stag hunt"].game})
@@ -191,3 +199,40 @@ def test_figures_of_play_over_time() -> None:
     shown = {"matching pennies": run.largest_regret[1:]}
     (ax,) = game_dynamics.draw_average_regret(run.rounds[1:], shown).axes
     assert np.allclose(ax.lines[0].get_ydata(), np.median(run.largest_regret[1:], axis=1))
+
+
+def test_moves_off_the_field_are_drawn_as_standing() -> None:
+    strategy = np.array([0.1, 0.2, 0.3, 0.25, 0.15])  # north, south, east, west, stand
+    corner = Position((0, 0), (2, 4), 1)
+    assert np.allclose(pitch.as_played(strategy, corner, 0), [0, 0.2, 0.3, 0, 0.5])
+    assert np.allclose(pitch.as_played(strategy, corner, 1), strategy)  # B scores to the east
+    without = Position((2, 0), (2, 4), 1)
+    assert np.allclose(pitch.as_played(strategy, without, 0), [0.1, 0.2, 0.3, 0, 0.4])
+
+
+def test_two_who_start_alike_stay_alike() -> None:
+    payoffs = payoffs_of(CATALOGUE["crossing"].game)
+    path = portraits.learner_path(payoffs, "replicator", (0.6, 0.6))
+    assert np.allclose(path[:, 0], path[:, 1], atol=1e-6) and np.allclose(
+        path[-1], 3 / 13, atol=1e-4
+    )
+
+
+def test_a_solution_of_another_pitch_is_refused(solution) -> None:
+    with pytest.raises(ValueError, match="solution: has 762 states"):
+        pitch.draw_position(solution, (0, 2), (0, 3), 0, rows=3)
+    small = shapley_iteration(soccer(3, 4), tolerance=1e-6)
+    figure = pitch.draw_position(small, (0, 2), (0, 3), 0, rows=3, columns=4)
+    assert title(figure.axes[0]) == "Worth +0.7290 to A"
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"game": "crosing"}, {"game": "climbing"}, {"learner": "x"}, {"start_a": 0}]
+)
+def test_wrong_settings_of_the_portrait_are_named(wrong) -> None:
+    with pytest.raises(ValueError, match=r"game|learner|start"):
+        portraits.draw_learner(**wrong)
+
+
+def test_a_game_without_any_lead_can_be_drawn() -> None:
+    assert isinstance(portraits.draw_any_game(0, 0, 0, 0), Figure)
