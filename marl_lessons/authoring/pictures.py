@@ -22,6 +22,8 @@ PICTURES = (  # file, lesson, how the picture's description begins
         "02_learning_from_experience.ipynb",
         "Distance to the exact values over 20,000",
     ),
+    ("portrait.png", "03_two_cars_meet.ipynb", "Left: the square of both cars'"),
+    ("soccer.png", "04_from_games_to_markov_games.ipynb", "The pitch with A at row 1"),
 )
 
 
