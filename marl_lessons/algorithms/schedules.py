@@ -22,7 +22,8 @@ class Progress(NamedTuple):
     """How far a run of E seeds and n agents is.
 
     ``step`` counts environment steps from 0, ``episode[E, 1]`` the episodes that each seed has finished, and ``visits[E, n]``
-    the updates of the present state and action, this one included (None where a schedule sets the exploration).
+    the updates of the present state and action, this one included (None where a schedule sets the exploration; the visits of
+    the present state where it sets a rate of WoLF-PHC).
     """
 
     step: int

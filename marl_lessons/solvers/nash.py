@@ -35,7 +35,7 @@ def nash_equilibria(game) -> NashEquilibria:
 
     The vertices come from the library nashpy (von Stengel in Nisan et al. 2007, Algorithm 3.5). A game is degenerate if
     some strategy that mixes k actions has more than k best responses; ties are taken within 1e-9 of the range of an
-    agent's payoffs. The work grows exponentially with the number of actions: beyond about 8 each it takes seconds.
+    agent's payoffs. The work grows exponentially with the number of actions: beyond about 10 each it takes seconds.
     Strategies and payoffs are exact up to rounding. Raises ValueError naming ``game``, also if it has not two agents.
     """
     row_payoffs, column_payoffs = payoffs_of(game, n_agents=2)

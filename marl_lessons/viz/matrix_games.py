@@ -171,13 +171,7 @@ def draw_payoff_regions(games: dict[str, MarkovGame]) -> Figure:
         draw_payoff_region(ax, game, title)
     for ax in axes[1:]:
         ax.set_ylabel("")
-    figure.legend(
-        *axes[0].get_legend_handles_labels(),
-        loc="lower center",
-        ncols=5,
-        fontsize=8.5,
-        columnspacing=1.2,
-    )
+    _legend_below(figure, axes[0])
     return figure
 
 
@@ -199,11 +193,11 @@ def draw_light(crash: float = -10.0, go: float = 2.0, both_wait: float = -1.0) -
     draw_payoff_region(region, known.game, "")
     worth = f"mixed {mixed:.3f}, light {light:.3f}, fairest {best:.3f}"
     region.set_title(worth, fontsize=9)
-    figure.legend(
-        *region.get_legend_handles_labels(),
-        loc="lower center",
-        ncols=5,
-        fontsize=8.5,
-        columnspacing=1.2,
-    )
+    _legend_below(figure, region)
     return figure
+
+
+def _legend_below(figure: Figure, ax: Axes) -> None:
+    """One line that explains the marks of ``ax``."""
+    marks = ax.get_legend_handles_labels()
+    figure.legend(*marks, loc="lower center", ncols=5, fontsize=8.5, columnspacing=1.2)
