@@ -9,6 +9,8 @@ import numpy as np
 from marl_lessons.algorithms.schedules import PerVisit, Schedule, as_schedule
 from marl_lessons.checks import as_count, as_flag, as_number
 
+USUAL_RECORDS = 50
+
 
 @dataclass(frozen=True)
 class TabularConfig:
@@ -21,7 +23,7 @@ class TabularConfig:
     bootstrap_on_truncation  True: a truncated episode's last target still counts the value of the next state, because
                      the world would have gone on. False treats truncation as termination: a mistake, here to be studied.
     initial_value    every entry of the table at the start
-    n_records        K: the tables are recorded K times at equal distances, and at the start
+    n_records        K: the tables are recorded K times at equal distances, and at the start; None: 50 times, or at every step
     """
 
     n_steps: int = 20_000
@@ -30,7 +32,7 @@ class TabularConfig:
     time_limit: int | None = 200
     bootstrap_on_truncation: bool = True
     initial_value: float = 0.0
-    n_records: int = 50
+    n_records: int | None = None
 
     def __post_init__(self):
         """Check every field and turn numbers into constant schedules."""
@@ -46,6 +48,8 @@ def check_run(config) -> None:
     ``config`` is changed in place. Raises ValueError naming the field.
     """
     _put(config, "n_steps", as_count)
+    if config.n_records is None:
+        object.__setattr__(config, "n_records", min(USUAL_RECORDS, config.n_steps))
     _put(config, "n_records", as_count)
     if config.n_records > config.n_steps:
         raise ValueError(

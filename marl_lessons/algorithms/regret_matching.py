@@ -46,18 +46,19 @@ class RegretMatching:
 
 
 def regret_matching(
-    game, n_rounds: int, seeds=30, conditional: bool = False, n_records: int = 50
+    game, n_rounds: int, seeds=30, conditional: bool = False, n_records: int | None = None
 ) -> RegretMatching:
     """All agents play regret matching for ``n_rounds`` of 2 or more rounds; all seeds advance together.
 
     ``conditional=False``: :func:`regret_matching_strategy`, for the regret of not having played a in all rounds.
     ``conditional=True``: :func:`conditional_strategy`, for the regret of not having played k whenever one played j.
     ``seeds``: a count or a sequence of integers; each seed's run is the same whatever others run beside it.
-    ``n_records``: K, below ``n_rounds``: records are made after the first round, and then K times at equal distances.
-    Raises ValueError naming ``game``, ``n_rounds``, ``seeds``, ``conditional`` or ``n_records``.
+    ``n_records``: K, below ``n_rounds``: records are made after the first round, and then K times at equal distances;
+    None: 50 times, or after every round. Raises ValueError naming ``game``, ``n_rounds``, ``seeds``, ``conditional`` or ``n_records``.
     """
     payoffs = payoffs_of(game)
-    n_rounds, n_records = as_count("n_rounds", n_rounds, low=2), as_count("n_records", n_records)
+    n_rounds = as_count("n_rounds", n_rounds, low=2)
+    n_records = min(50, n_rounds - 1) if n_records is None else as_count("n_records", n_records)
     if n_records >= n_rounds:
         raise ValueError(f"n_records is {n_records}; allowed is less than n_rounds = {n_rounds}")
     learner = _Conditional if as_flag("conditional", conditional) else _Unconditional

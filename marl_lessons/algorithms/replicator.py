@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from marl_lessons.checks import as_distributions, as_number
-from marl_lessons.envs.matrix_games import Strategies, payoffs_of
+from marl_lessons.checks import as_number
+from marl_lessons.envs.matrix_games import Strategies, check_strategies, payoffs_of
 
 MOST_STEPS = 10_000_000
 # Three Verlet steps of these lengths make one step of order 4 (Yoshida 1990, Phys. Lett. A 150).
@@ -48,7 +48,7 @@ def replicator(
     Raises ValueError naming ``game``, ``start``, ``duration``, ``step`` or ``method``.
     """
     payoffs = payoffs_of(game, n_agents=2)
-    start = _checked_start(start, payoffs.shape[1:])
+    start = check_strategies(payoffs.shape[1:], start, name="start")
     if method not in ("symplectic", "euler"):
         raise ValueError(f"method is {method!r:.80}; allowed are 'symplectic' and 'euler'")
     duration = as_number("duration", duration, 0.0, 1e9, open_low=True)
@@ -115,7 +115,7 @@ def conserved_quantity(trajectory: Trajectory, equilibrium: Strategies) -> np.nd
     if not isinstance(trajectory, Trajectory):
         raise ValueError(f"trajectory: expected a Trajectory, got a {type(trajectory).__name__}")
     n_actions = tuple(shares.shape[1] for shares in trajectory.strategies)
-    equilibrium = _checked_start(equilibrium, n_actions, name="equilibrium")
+    equilibrium = check_strategies(n_actions, equilibrium, name="equilibrium")
     for i, probabilities in enumerate(equilibrium):
         if not probabilities.all():
             raise ValueError(f"equilibrium[{i}] holds a 0; every probability must be positive")
@@ -151,9 +151,3 @@ def _symplectic(payoffs, start, n_steps: int, step: float) -> tuple[np.ndarray, 
             now = verlet_step(centred, *now, length)
         u[k + 1], v[k + 1] = now
     return softmax(u), softmax(v)
-
-
-def _checked_start(strategies, n_actions: tuple[int, ...], name: str = "start") -> list[np.ndarray]:
-    if not isinstance(strategies, list | tuple | np.ndarray) or len(strategies) != 2:
-        raise ValueError(f"{name}: expected 2 arrays, one per agent, got {strategies!r:.80}")
-    return [as_distributions(f"{name}[{i}]", strategies[i], (n_actions[i],)) for i in (0, 1)]

@@ -41,7 +41,7 @@ class WolfConfig:
     epsilon: Schedule | float = 0.1
     time_limit: int | None = 200
     initial_policies: np.ndarray | None = None
-    n_records: int = 50
+    n_records: int | None = None
 
     def __post_init__(self):
         """Check every field and turn numbers into constant schedules."""

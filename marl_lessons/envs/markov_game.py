@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
+from numbers import Real
 
 import numpy as np
 
@@ -155,7 +156,7 @@ class MarkovGame:
     ) -> list[np.ndarray]:
         """Return ``policies`` (one ``[S, A_i]`` per agent) as checked arrays; entry ``skip`` is ignored.
 
-        Raises ValueError naming ``policies[i]`` for another number of agents, shape, or rows that are no distributions.
+        In a matrix game, whose state is the only one, a strategy ``[A_i]`` is a policy, too. Raises ValueError naming ``policies[i]`` for another number of agents, shape, or rows that are no distributions.
         """
         is_array = isinstance(policies, np.ndarray) and policies.ndim > 0
         is_list = is_array or isinstance(policies, list | tuple)
@@ -168,9 +169,15 @@ class MarkovGame:
         return [
             np.ones(shapes[i])
             if i == skip
-            else as_distributions(f"policies[{i}]", policy, shapes[i])
+            else as_distributions(f"policies[{i}]", self._with_state_axis(policy), shapes[i])
             for i, policy in enumerate(policies)
         ]
+
+    def _with_state_axis(self, policy):
+        """A strategy of a matrix game as a table with one row; anything else as it is."""
+        is_array = isinstance(policy, np.ndarray) and policy.ndim == 1
+        is_list = isinstance(policy, list | tuple) and all(isinstance(p, Real) for p in policy)
+        return [policy] if self.is_matrix_game and (is_array or is_list) else policy
 
     def induced_mdp(
         self, agent: int, policies: Sequence[np.ndarray | None], outcomes: bool = True

@@ -75,17 +75,20 @@ def check_agent(payoffs: np.ndarray, agent: int) -> int:
 
 
 def check_strategies(
-    payoffs: np.ndarray, strategies: Strategies, skip: int | None = None, name: str = "strategies"
+    n_actions: Sequence[int],
+    strategies: Strategies,
+    skip: int | None = None,
+    name: str = "strategies",
 ) -> list[np.ndarray]:
-    """``strategies`` as one distribution ``[A_i]`` per agent; entry ``skip`` is ignored and may be None.
+    """``strategies`` as one distribution ``[A_i]`` per agent, for agents with ``n_actions[i]`` actions; entry ``skip`` is ignored and may be None.
 
     Raises ValueError naming ``name`` or one of its entries.
     """
-    n = len(payoffs)
+    n = len(n_actions)
     is_array = isinstance(strategies, np.ndarray) and strategies.ndim > 0
     if not (is_array or isinstance(strategies, list | tuple)) or len(strategies) != n:
         raise ValueError(f"{name}: expected {n} arrays, one per agent, got {strategies!r:.80}")
     return [
         np.ones(count) if i == skip else as_distributions(f"{name}[{i}]", strategies[i], (count,))
-        for i, count in enumerate(payoffs.shape[1:])
+        for i, count in enumerate(n_actions)
     ]

@@ -36,7 +36,7 @@ def action_payoffs(game, agent: int, strategies: Strategies) -> np.ndarray:
     """
     payoffs = payoffs_of(game)
     agent = check_agent(payoffs, agent)
-    others = check_strategies(payoffs, strategies, skip=agent)
+    others = check_strategies(payoffs.shape[1:], strategies, skip=agent)
     return average_over_others(payoffs[agent], agent, others)
 
 
@@ -46,7 +46,7 @@ def expected_payoffs(game, strategies: Strategies) -> np.ndarray:
     Raises ValueError naming ``game`` or ``strategies``.
     """
     payoffs = payoffs_of(game)
-    strategies = check_strategies(payoffs, strategies)
+    strategies = check_strategies(payoffs.shape[1:], strategies)
     return np.array(
         [strategies[i] @ action_payoffs(payoffs, i, strategies) for i in range(len(payoffs))]
     )

@@ -51,9 +51,11 @@ def basins(payoffs: np.ndarray, size: int = GRID) -> np.ndarray:
     lead_a = (
         0.6 * (payoffs[0, 0] - payoffs[0, 1]) / spread
     )  # [B's action]: what A's first action earns more
-    lead_b = 0.6 * (payoffs[1, :, 0] - payoffs[1, :, 1]) / spread  # [A's action]
+    lead_b = 0.4 * (payoffs[1, :, 0] - payoffs[1, :, 1]) / spread  # [A's action]
     middle = (np.arange(size) + 0.5) / size
     u, v = np.meshgrid(*[np.log(middle / (1 - middle))] * 2)
+    y = 1 / (1 + np.exp(-v))
+    u = u - (lead_a[1] + (lead_a[0] - lead_a[1]) * y) / 2  # A moves half a step behind B
     for k in range(ROUNDS):
         y = 1 / (1 + np.exp(-v))
         u = np.clip(u + lead_a[1] + (lead_a[0] - lead_a[1]) * y, -40, 40)

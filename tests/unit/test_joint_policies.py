@@ -16,9 +16,10 @@ from random_games import (
     value_by_solving,
 )
 
-from marl_lessons.envs import MarkovGame, two_cars
+from marl_lessons.envs import CATALOGUE, MarkovGame, two_cars
 from marl_lessons.solvers.joint_policies import best_response, joint_policy_evaluation
 from marl_lessons.solvers.policy_evaluation import policy_evaluation
+from marl_lessons.solvers.strategies import expected_payoffs
 
 action_counts = st.sampled_from([(3,), (2, 3), (1, 2), (3, 1), (2, 2, 2), (2, 1, 3)])
 
@@ -215,3 +216,16 @@ def test_wrong_policies(policies):
         joint_policy_evaluation(GAME, policies)
     with pytest.raises(ValueError, match=r"^policies\b"):
         best_response(GAME, 0, policies)
+
+
+def test_a_strategy_is_a_policy_where_there_is_one_state():
+    game = CATALOGUE["chicken"].game
+    strategies = [[0.25, 0.75], np.array([0.5, 0.5])]
+    expected = expected_payoffs(game, strategies)
+    assert np.allclose(joint_policy_evaluation(game, strategies)[:, 0], expected)
+    assert best_response(game, 0, [None, [0.5, 0.5]]).policy.tolist() == [[0, 1]]
+    for wrong in ([0.25, 0.75, 0.0], [0.5, 0.6], [], "ab"):
+        with pytest.raises(ValueError, match=r"policies\[0\]"):
+            joint_policy_evaluation(game, [wrong, [0.5, 0.5]])
+    with pytest.raises(ValueError, match=r"policies\[0\]"):
+        joint_policy_evaluation(two_cars(1), [[0.5, 0.5], [0.5, 0.5]])

@@ -144,3 +144,7 @@ def test_last_state_of_an_episode_is_the_one_that_crashed():
     for last, returns in zip(history.last_states, history.returns, strict=True):
         assert (returns[last == crashed] < -10).all() and (returns[last != crashed] <= 1).all()
         assert (last == crashed).any() and (last == 0).any()
+
+
+def test_short_runs_are_recorded_at_every_step() -> None:
+    assert TabularConfig(n_steps=20).n_records == 20 and TabularConfig().n_records == 50

@@ -17,7 +17,7 @@ NAN, INF = float("nan"), float("inf")
     "name, values",
     [
         ("n_steps", (0, -1, 10.0, "10", None, True, NAN)),
-        ("n_records", (0, -1, 2.5, "3", None, True, 20_001)),
+        ("n_records", (0, -1, 2.5, "3", True, 20_001)),
         ("time_limit", (0, -1, 2.5, "3", True, NAN)),
         ("step_size", (-0.1, 1.1, NAN, INF, None, "fast", [0.1])),
         ("epsilon", (-0.1, 1.1, NAN, INF, None, "greedy", [0.1])),

@@ -212,22 +212,22 @@ HALF = [0.5, 0.5]
 )
 def test_wrong_strategies(strategies):
     with pytest.raises(ValueError, match=r"^strategies\b"):
-        check_strategies(PENNIES, strategies)
+        check_strategies((2, 2), strategies)
     with pytest.raises(ValueError, match=r"^strategies\b"):
         expected_payoffs(PENNIES, strategies)
     with pytest.raises(ValueError, match=r"^strategies\b"):
         action_payoffs(PENNIES, 0, strategies)
     with pytest.raises(ValueError, match=r"^others\b"):
-        check_strategies(PENNIES, strategies, name="others")
+        check_strategies((2, 2), strategies, name="others")
 
 
 def test_strategies_may_be_lists_or_arrays_and_one_may_be_skipped():
     for given_as in ([HALF, HALF], (HALF, np.array(HALF)), np.array([HALF, HALF])):
-        checked = check_strategies(PENNIES, given_as)
+        checked = check_strategies((2, 2), given_as)
         assert all(np.array_equal(one, HALF) for one in checked)
-    assert np.array_equal(check_strategies(PENNIES, [None, HALF], skip=0)[1], HALF)
+    assert np.array_equal(check_strategies((2, 2), [None, HALF], skip=0)[1], HALF)
     with pytest.raises(ValueError, match=r"^strategies\[1\]"):
-        check_strategies(PENNIES, [None, None], skip=0)
+        check_strategies((2, 2), [None, None], skip=0)
 
 
 @pytest.mark.parametrize("tolerance", [-1e-9, None, "a", np.nan, True])

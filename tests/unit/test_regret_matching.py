@@ -227,3 +227,8 @@ def test_frequencies_are_the_marginals():
 def test_bad_input_is_named(arguments, named):
     with pytest.raises(ValueError, match=named):
         regret_matching(*arguments)
+
+
+def test_short_runs_are_recorded_after_every_round():
+    assert regret_matching(PENNIES, 4, 2).rounds.tolist() == [1, 2, 3, 4]
+    assert len(regret_matching(PENNIES, 200, 2).rounds) == 51
