@@ -48,10 +48,12 @@ def basins(payoffs: np.ndarray, size: int = GRID) -> np.ndarray:
     if not equilibria.any():
         return np.broadcast_to(NOWHERE, (size, size, 3))
     spread = np.ptp(payoffs) or 1.0
-    lead_a = (
-        0.6 * (payoffs[0, 0] - payoffs[0, 1]) / spread
-    )  # [B's action]: what A's first action earns more
-    lead_b = 0.4 * (payoffs[1, :, 0] - payoffs[1, :, 1]) / spread  # [A's action]
+    # What one's first action earns more than one's second, against each action of the other, times the step.
+    lead_a, lead_b = (
+        0.4
+        / spread
+        * np.stack([payoffs[0, 0] - payoffs[0, 1], payoffs[1, :, 0] - payoffs[1, :, 1]])
+    )
     middle = (np.arange(size) + 0.5) / size
     u, v = np.meshgrid(*[np.log(middle / (1 - middle))] * 2)
     y = 1 / (1 + np.exp(-v))
