@@ -57,16 +57,20 @@ def correlated_equilibrium(
     no_gain = np.pad(np.concatenate(gains), ((0, 0), (0, 1)))
     at_least_t = np.column_stack([-on_unit_scale(payoffs).reshape(n, size), np.ones(n)])
     worth, fair = _objective(objective, payoffs)
-    solved = linprog(
-        -np.append(on_unit_scale(worth).ravel(), 1.0 if fair else 0.0),
-        A_ub=np.concatenate([no_gain, at_least_t]) if fair else no_gain,
-        b_ub=np.zeros(len(no_gain) + n * fair),
-        A_eq=np.append(np.ones(size), 0.0)[None],
-        b_eq=[1.0],
-        bounds=[(0, None)] * size + [(None, None) if fair else (0, 0)],
-        options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
-    )
-    if solved.status != 0:  # every game has such an equilibrium: only rounding can get here
+    programme = {
+        "c": -np.append(on_unit_scale(worth).ravel(), 1.0 if fair else 0.0),
+        "A_ub": np.concatenate([no_gain, at_least_t]) if fair else no_gain,
+        "b_ub": np.zeros(len(no_gain) + n * fair),
+        "A_eq": np.append(np.ones(size), 0.0)[None],
+        "b_eq": [1.0],
+        "bounds": [(0, None)] * size + [(None, None) if fair else (0, 0)],
+    }
+    for tolerance in (1e-10, 1e-7):  # payoffs that nearly tie can be too hard for the finer one
+        options = {f"{side}_feasibility_tolerance": tolerance for side in ("primal", "dual")}
+        solved = linprog(**programme, options=options)
+        if solved.status == 0:
+            break
+    else:  # every game has such an equilibrium: only rounding can get here
         raise ValueError(f"game: the linear programme could not be solved: {solved.message}")
     p = np.clip(solved.x[:size], 0.0, None).reshape(shape)
     p /= p.sum()

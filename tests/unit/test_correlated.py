@@ -269,3 +269,14 @@ def test_what_is_no_distribution(distribution):
 def test_wrong_tolerances(tolerance):
     with pytest.raises(ValueError, match=r"^tolerance\b"):
         is_correlated_equilibrium(CHICKEN, [[0.5, 0], [0, 0.5]], tolerance=tolerance)
+
+
+def test_payoffs_that_nearly_tie():
+    """Some of these are too hard for the linear programme's finer tolerance."""
+    rng = np.random.default_rng(0)
+    for _ in range(150):
+        shape = (2, *rng.integers(2, 5, size=2))
+        payoffs = rng.integers(-3, 4, size=shape) + 1e-8 * rng.normal(size=shape)
+        for objective in ("welfare", "fairness"):
+            found = correlated_equilibrium(payoffs, objective)
+            assert is_correlated_equilibrium(payoffs, found.distribution, tolerance=1e-6)
