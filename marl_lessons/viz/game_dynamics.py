@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from marl_lessons.algorithms import FictitiousPlay, run_lengths
+from marl_lessons.algorithms import FictitiousPlay
 from marl_lessons.algorithms.replicator import Trajectory, conserved_quantity
 from marl_lessons.viz.curves import draw_seeds
-from marl_lessons.viz.style import BLACK, BLUE, GREEN, GREY, LINES, VERMILION, new_figure
+from marl_lessons.viz.style import BLACK, GREEN, GREY, LINES, new_figure
 
 ORBIT_LINES = ((BLACK, "-"), (GREEN, "--"))
 
@@ -34,25 +34,6 @@ def draw_beliefs(
         ax.set(xlabel="round", ylim=(0, 1), xlim=(1, len(beliefs)), title=title)
         ax.legend(loc="upper right", ncols=3, columnspacing=0.8)
     axes[0].set_ylabel("belief that the agent plays …")
-    return figure
-
-
-def draw_runs(play: FictitiousPlay, ratio: float) -> Figure:
-    """Lengths of runs of the same joint action on a log scale, beside a line that grows by ``ratio`` a run."""
-    lengths = run_lengths(play.actions)[:-1]  # the last one is not over
-    figure, (ax,) = new_figure(size=(7.4, 3.0))
-    number = np.arange(1, len(lengths) + 1)
-    ax.semilogy(number, lengths, "o", color=BLUE, linestyle="none", label="lengths of runs")
-    ax.semilogy(
-        number,
-        lengths[-1] * ratio ** (number - number[-1]),
-        color=VERMILION,
-        linestyle="--",
-        label=f"growing by {ratio:.3f} a run",
-    )
-    ax.set(xlabel="run of the same joint action", ylabel="rounds it lasts", ylim=(0.5, None))
-    ax.set_title("Shapley's game: every run is longer than the last")
-    ax.legend(loc="upper left")
     return figure
 
 

@@ -74,8 +74,9 @@ def basins(payoffs: np.ndarray, size: int = GRID) -> np.ndarray:
 def learner_path(payoffs: np.ndarray, learner: str, start: tuple[float, float]) -> np.ndarray:
     """``[K+1, 2]``: a learner's actual way from ``start``, both cars' probabilities of their first action.
 
-    One of LEARNERS. Fictitious play: what each is believed to do, from 10 imagined rounds distributed as ``start``. WoLF needs to know
-    an equilibrium and takes the one that mixes most; where there is only a pure one, that. Raises ValueError naming ``learner`` or ``start``.
+    One of LEARNERS. Fictitious play: what each is believed to do, from 10 imagined rounds distributed as ``start``. WoLF
+    needs to know an equilibrium and takes the one that mixes most; where there is only a pure one, that. Raises ValueError
+    naming ``learner`` or ``start``.
     """
     spread = np.ptp(payoffs) or 1.0
     point = np.array([as_number("start", p, 1e-6, 1 - 1e-6) for p in start])
