@@ -1,0 +1,172 @@
+"""PettingZoo environments as batched worlds, for the learners of this course.
+
+The way back from :mod:`~marl_lessons.envs.parallel_env`. Only environments whose actions are whole numbers (``Discrete``)
+cross the bridge so far.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from marl_lessons.checks import as_count, as_flags, as_generator, as_indices
+from marl_lessons.envs.batched import BatchedStep
+from marl_lessons.envs.game_worlds import one_hot
+from marl_lessons.envs.parallel_env import import_pettingzoo
+
+
+def from_parallel_env(make_env: Callable, n_worlds: int = 1) -> ParallelWorlds:
+    """Batched worlds over ``n_worlds`` copies of a ``pettingzoo.ParallelEnv``, one from each call of ``make_env()``.
+
+    Actions must be ``Discrete``; observations ``Box`` (flattened, then filled up with zeros to the largest) or
+    ``Discrete`` (one-hot). Who takes part and how episodes end: :class:`ParallelWorlds`. Raises ValueError naming
+    ``make_env`` (also for the first agent with another space) or ``n_worlds``, and ImportError if PettingZoo is not installed.
+    """
+    parallel_env = import_pettingzoo()[0]
+    n_worlds = as_count("n_worlds", n_worlds)
+    if not callable(make_env):
+        raise ValueError(
+            f"make_env: expected a function that makes an environment, got {make_env!r:.80}"
+        )
+    envs = [make_env() for _ in range(n_worlds)]
+    for env in envs:
+        if not isinstance(env, parallel_env):
+            raise ValueError(
+                f"make_env: expected it to make a pettingzoo.ParallelEnv, got a {type(env).__name__}"
+            )
+        if list(env.possible_agents) != list(envs[0].possible_agents):
+            raise ValueError(
+                f"make_env: made environments of different agents, {envs[0].possible_agents} and {env.possible_agents}"
+            )
+    if len({id(getattr(env, "worlds", env)) for env in envs}) < n_worlds:
+        raise ValueError("make_env: made the same environment twice; every world needs its own")
+    return ParallelWorlds(envs)
+
+
+class ParallelWorlds:
+    """E PettingZoo environments as :class:`~marl_lessons.envs.batched.BatchedWorlds`; :func:`from_parallel_env` makes them.
+
+    Agents stand in the order of ``possible_agents``. One takes part (``active``) while its environment lists it among its
+    ``agents``. At the step in which it ends it still sees what the environment shows it; after that, zeros. It is
+    ``terminated`` as the environment says. A world ends when no agent is left; it is ``truncated`` if the last step
+    truncated some agent that it did not terminate. An agent that is truncated while others play on leaves without
+    ``terminated``, so that its last target may still count what would have followed.
+
+    Every reset of every copy is seeded with another number, drawn from the ``rng`` that is passed; ``step`` draws none.
+    The copies are stepped one after the other, in Python.
+    """
+
+    def __init__(self, envs: list):
+        self.envs, self.names = envs, tuple(envs[0].possible_agents)
+        self.n_worlds, self.n_agents = len(envs), len(self.names)
+        actions = [_discrete(name, envs[0].action_space(name)) for name in self.names]
+        readers = [_reader(name, envs[0].observation_space(name)) for name in self.names]
+        self.n_actions = tuple(int(space.n) for space in actions)
+        self.observation_sizes = tuple(size for size, _ in readers)
+        self._first_action = [int(space.start) for space in actions]
+        self._read = [read for _, read in readers]
+        self._active = np.zeros((self.n_worlds, self.n_agents), dtype=bool)
+        self._seen = np.zeros((*self._active.shape, max(self.observation_sizes)), np.float32)
+
+    @property
+    def active(self) -> np.ndarray:
+        """``[E, n]`` booleans: which agents take part at the next step."""
+        return self._active.copy()
+
+    def reset(self, rng: np.random.Generator) -> np.ndarray:
+        """Begin a new episode in every world; returns the observations ``[E, n, d]``. Raises ValueError naming ``rng``."""
+        return self.reset_where(np.ones(self.n_worlds, dtype=bool), rng)
+
+    def reset_where(self, which: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Begin a new episode in the worlds where ``which[E]`` is True; returns all observations ``[E, n, d]``.
+
+        Raises ValueError naming ``which`` or ``rng``.
+        """
+        which, rng = as_flags("which", which, self.n_worlds), as_generator("rng", rng)
+        for e in np.flatnonzero(which):
+            observations, _ = self.envs[e].reset(seed=int(rng.integers(2**31)))
+            self._active[e] = [name in self.envs[e].agents for name in self.names]
+            self._look(e, observations, self._active[e])
+        return self._seen.copy()
+
+    def step(self, actions: np.ndarray, rng: np.random.Generator) -> BatchedStep:
+        """Advance every world by the joint actions ``[E, n]``, whole numbers; those of agents that take no part are ignored.
+
+        Raises ValueError naming ``actions`` or ``rng``, for worlds that have ended and were not begun again, and naming
+        ``make_env`` if its environment forgets an agent.
+        """
+        as_generator("rng", rng)
+        actions = as_indices("actions", actions, self._active.shape, np.array(self.n_actions))
+        over = ~self._active.any(axis=1)
+        if over.any():
+            raise ValueError(
+                f"world {int(np.flatnonzero(over)[0])} has ended; call reset or reset_where first"
+            )
+        rewards = np.zeros(self._active.shape)
+        terminated, truncated = np.zeros_like(self._active), np.zeros_like(self._active)
+        for e in range(self.n_worlds):
+            rewards[e], terminated[e], truncated[e] = self._step_one(e, actions[e])
+        ended = ~self._active.any(axis=1)
+        late = (truncated & ~terminated).any(axis=1)
+        return BatchedStep(self._seen.copy(), rewards, terminated, ended & late, ended)
+
+    def _step_one(self, e: int, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rewards, terminations and truncations ``[n]`` of world ``e``; keeps who goes on and what everyone sees."""
+        env, took_part = self.envs[e], self._active[e].copy()
+        players = [i for i in range(self.n_agents) if took_part[i]]
+        chosen = {self.names[i]: self._first_action[i] + int(actions[i]) for i in players}
+        observations, *results, _ = env.step(chosen)
+        columns = np.zeros((3, self.n_agents))
+        for column, result in zip(columns, results):
+            for i in players:
+                column[i] = _of(result, self.names[i])
+        terminated, truncated = columns[1:] > 0
+        listed = np.array([name in env.agents for name in self.names])
+        lost = took_part & ~(listed | terminated | truncated)
+        if lost.any():
+            name = self.names[int(np.flatnonzero(lost)[0])]
+            raise ValueError(
+                f"make_env: {name!r} left its environment neither terminated nor truncated"
+            )
+        self._active[e] = listed & ~(terminated | truncated)
+        self._look(e, observations, took_part | self._active[e])
+        return columns[0], terminated, truncated
+
+    def _look(self, e: int, observations: dict, who: np.ndarray) -> None:
+        """Keep what the agents ``who[n]`` of world ``e`` see, and zeros for the others."""
+        self._seen[e] = 0.0
+        for i in np.flatnonzero(who):
+            seen = self._read[i](_of(observations, self.names[i]))
+            if seen.shape != (self.observation_sizes[i],):
+                raise ValueError(
+                    f"make_env: {self.names[i]!r} sees {seen.size} numbers; its space has {self.observation_sizes[i]}"
+                )
+            self._seen[e, i, : seen.size] = seen
+
+
+def _of(result: dict, name):
+    """The entry of agent ``name`` in one of an environment's dicts."""
+    if name not in result:
+        raise ValueError(f"make_env: its environment's answer says nothing about {name!r}")
+    return result[name]
+
+
+def _discrete(name, space):
+    """The action space of an agent, which must be ``Discrete``."""
+    if not isinstance(space, import_pettingzoo()[1].Discrete):
+        raise ValueError(f"make_env: {name!r} has the action space {space}; allowed is Discrete")
+    return space
+
+
+def _reader(name, space) -> tuple[int, Callable]:
+    """How many numbers an agent sees, and the function that makes a float32 vector of an observation."""
+    spaces = import_pettingzoo()[1]
+    if isinstance(space, spaces.Discrete):
+        size, start = int(space.n), int(space.start)
+        return size, lambda seen: one_hot(np.asarray(seen) - start, size).reshape(-1)
+    if isinstance(space, spaces.Box):
+        return int(np.prod(space.shape)), lambda seen: np.asarray(seen, np.float32).reshape(-1)
+    raise ValueError(
+        f"make_env: {name!r} has the observation space {space}; allowed are Box and Discrete"
+    )

@@ -1,0 +1,369 @@
+"""Both bridges to PettingZoo: its own tests of the interface, round trips, agents that leave at different times."""
+
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+from corridor_worlds import CorridorWorlds
+from gymnasium import spaces
+from gymnasium.utils.env_checker import data_equivalence
+from pettingzoo import ParallelEnv
+from pettingzoo.test import parallel_api_test, parallel_seed_test
+
+from marl_lessons.envs import soccer, two_cars
+from marl_lessons.envs.batched import BatchedWorlds
+from marl_lessons.envs.game_worlds import GameWorlds
+from marl_lessons.envs.parallel_env import as_parallel_env
+from marl_lessons.envs.parallel_worlds import from_parallel_env
+from marl_lessons.envs.traffic_junction import TrafficJunction
+
+SOCCER = soccer(3, 3)
+
+
+WORLDS = {
+    "two cars": lambda: GameWorlds(two_cars(), 1),
+    "two cars in a hurry": lambda: GameWorlds(two_cars(), 1, time_limit=3),
+    "soccer": lambda: GameWorlds(SOCCER, 1, time_limit=50),
+    "corridor": lambda: CorridorWorlds(1, 3),
+    "junction, easy": lambda: TrafficJunction("easy"),
+    "junction, medium, seeing": lambda: TrafficJunction("medium", vision=1),
+}
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_pettingzoo_finds_nothing_wrong(name):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        parallel_api_test(as_parallel_env(WORLDS[name]()), num_cycles=300)
+        parallel_seed_test(lambda: as_parallel_env(WORLDS[name]()), num_cycles=300)
+
+
+def play(env, seed, n_episodes=3):
+    """All that an environment answers over some episodes, the first with a seed and the others without."""
+    rng, answers = np.random.default_rng(1), []
+    for episode in range(n_episodes):
+        answers.append(env.reset(seed=seed if episode == 0 else None))
+        while env.agents:
+            actions = {a: int(rng.integers(env.action_space(a).n)) for a in env.agents}
+            answers.append(env.step(actions))
+    return answers
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_a_seed_determines_the_run_whatever_was_played_before(name):
+    fresh, used = as_parallel_env(WORLDS[name]()), as_parallel_env(WORLDS[name](), seed=3)
+    play(used, seed=5)
+    run = play(fresh, seed=11)
+    assert data_equivalence(run, play(used, seed=11), exact=True)
+    assert not data_equivalence(run, play(used, seed=12), exact=True)
+
+
+def test_the_first_seed_may_come_with_the_environment():
+    given, later = (as_parallel_env(WORLDS["corridor"](), seed=seed) for seed in (7, None))
+    assert data_equivalence(play(given, seed=None), play(later, seed=7), exact=True)
+
+
+@pytest.mark.parametrize("name", ["two cars in a hurry", "soccer", "corridor", "junction, easy"])
+def test_the_environment_says_what_the_world_does(name):
+    """Side by side with a second copy of the world that draws the same random numbers."""
+    worlds, env = WORLDS[name](), as_parallel_env(WORLDS[name]())
+    rng, choices = np.random.default_rng(4), np.random.default_rng(5)
+    left_early = 0
+    for episode in range(20):
+        seen, infos = env.reset(seed=4) if episode == 0 else env.reset()
+        observations = worlds.reset(rng)
+        assert not any(info["left"] for info in infos.values())
+        while env.agents:
+            active = worlds.active[0]
+            assert [infos[a]["active"] for a in env.agents] == active.tolist()
+            for i, a in enumerate(env.possible_agents):
+                expected = observations[0, i, : worlds.observation_sizes[i]]
+                assert np.array_equal(seen[a], expected) and seen[a] in env.observation_space(a)
+            actions = choices.integers(worlds.n_actions)
+            chosen = {a: actions[i] for i, a in enumerate(env.agents) if active[i]}
+            step = worlds.step(actions[None], rng)
+            seen, rewards, terminations, truncations, infos = env.step(chosen)
+            observations, ended = step.observations, step.ended[0]
+            for i, a in enumerate(env.possible_agents):
+                story_over = step.terminated[0, i] or not step.truncated[0]
+                assert rewards[a] == step.rewards[0, i] and type(rewards[a]) is float
+                assert terminations[a] is bool(ended and story_over)
+                assert truncations[a] is bool(ended and not story_over)
+                assert infos[a]["left"] is bool(step.terminated[0, i])
+                left_early += infos[a]["left"] and not ended
+            assert env.agents == ([] if ended else env.possible_agents)
+        assert not any(info["active"] for info in infos.values())
+    assert (left_early > 0) == (name in ("corridor", "junction, easy"))
+
+
+def test_what_is_told_about_the_environment():
+    env = as_parallel_env(CorridorWorlds(1, 2), low=0, high=5)
+    assert isinstance(env, ParallelEnv) and env.unwrapped is env and env.render_mode is None
+    assert env.metadata["name"] == str(env) == "CorridorWorlds"
+    assert env.possible_agents == ["agent_0", "agent_1"] and env.max_num_agents == 2
+    assert env.agents == []
+    assert env.observation_space("agent_1") == spaces.Box(0, 5, (4,), np.float32)
+    assert env.action_space("agent_1") == spaces.Discrete(2)
+
+
+@pytest.mark.parametrize(
+    "arguments, name",
+    [
+        ((two_cars(),), "worlds: expected batched worlds with n_worlds = 1, got a MarkovGame"),
+        ((GameWorlds(two_cars(), 3),), "worlds: .* got 3"),
+        ((GameWorlds(two_cars(), 1), -1), "seed"),
+        ((GameWorlds(two_cars(), 1), 1.5), "seed"),
+        ((GameWorlds(two_cars(), 1), 0, "no"), "low"),
+        ((GameWorlds(two_cars(), 1), 0, 1.0, 0.0), "high"),
+        ((GameWorlds(two_cars(), 1), 0, np.nan), "low"),
+    ],
+)
+def test_bad_arguments_of_as_parallel_env(arguments, name):
+    with pytest.raises(ValueError, match=f"^{name}"):
+        as_parallel_env(*arguments)
+
+
+def test_bad_actions_are_named():
+    env = as_parallel_env(GameWorlds(two_cars(), 1))
+    with pytest.raises(ValueError, match=r"^actions: the episode is over"):
+        env.step({"agent_0": 0, "agent_1": 0})
+    with pytest.raises(ValueError, match=r"^seed"):
+        env.reset(seed="one")
+    env.reset(seed=1)
+    with pytest.raises(ValueError, match=r"^actions: agent_1 is missing"):
+        env.step({"agent_0": 0})
+    for bad in ([0, 0], None, {"agent_0": 0, "agent_1": 0, "agent_2": 0}):
+        with pytest.raises(ValueError, match=r"^actions: expected a dict over"):
+            env.step(bad)
+    for bad in (2, -1, 0.0, True, "go", [0, 1]):
+        with pytest.raises(ValueError, match=r"^actions\['agent_1'\]"):
+            env.step({"agent_0": 0, "agent_1": bad})
+    assert env.agents == env.possible_agents, "a refused step changes nothing"
+
+
+@pytest.mark.parametrize("time_limit", [None, 3])
+@pytest.mark.parametrize("n_worlds", [1, 4])
+def test_round_trip_of_a_game_without_chance(n_worlds, time_limit):
+    game = two_cars(slip=0.0)
+    worlds = GameWorlds(game, n_worlds, time_limit)
+    again = from_parallel_env(lambda: as_parallel_env(GameWorlds(game, 1, time_limit)), n_worlds)
+    assert isinstance(again, BatchedWorlds)
+    for name in ("n_worlds", "n_agents", "n_actions", "observation_sizes"):
+        assert getattr(again, name) == getattr(worlds, name)
+    rng, ends = np.random.default_rng(0), np.zeros(2, dtype=int)
+    assert not again.active.any()
+    assert np.array_equal(worlds.reset(rng), again.reset(rng))
+    for _ in range(60):
+        actions = rng.integers(2, size=(n_worlds, 2))
+        one, other = worlds.step(actions, rng), again.step(actions, rng)
+        for mine, theirs in zip(one, other, strict=True):
+            assert np.array_equal(mine, theirs) and mine.dtype == theirs.dtype
+        assert np.array_equal(worlds.active, again.active)
+        ends += [one.terminated.sum(), one.truncated.sum()]
+        which = one.ended
+        assert np.array_equal(worlds.reset_where(which, rng), again.reset_where(which, rng))
+    assert ends[0] > 0 and (ends[1] > 0) == (time_limit is not None)
+
+
+class Lanterns(ParallelEnv):
+    """Three lanterns: "a" burns 1 step, "b" 2 and "c" up to 4, unless a step limit of 3 stops "c" or ``stop_b`` "b".
+
+    Actions count from 5. Each is paid its action less 5, and sees: "a" a picture of 2 by 2 bytes, "b" its age as one
+    of 4 to 7, "c" its age.
+    """
+
+    metadata = {"name": "lanterns"}  # noqa: RUF012
+
+    def __init__(self, limit=9, stop_b=False, spaces_of_c=None, lie=""):
+        self.possible_agents = ["a", "b", "c"]
+        self.limit, self.stop_b, self.lie, self.seeds = limit, stop_b, lie, []
+        self._seen = {
+            "a": spaces.Box(0, 255, (2, 2), np.uint8),
+            "b": spaces.Discrete(4, start=4),
+            "c": spaces.Box(0, 9, (1,)),
+        }
+        self._acts = {a: spaces.Discrete(2 + i, start=5) for i, a in enumerate("abc")}
+        if spaces_of_c is not None:
+            self._seen["c"], self._acts["c"] = spaces_of_c
+
+    def observation_space(self, agent):
+        return self._seen[agent]
+
+    def action_space(self, agent):
+        return self._acts[agent]
+
+    def reset(self, seed=None, options=None):
+        self.seeds.append(seed)
+        self.agents, self.age = ["a", "b", "c"], 0
+        return self._look(self.agents), {a: {} for a in self.agents}
+
+    def step(self, actions):
+        assert list(actions) == self.agents, "those who play, and nobody else"
+        assert all(type(x) is int and x in self._acts[a] for a, x in actions.items())
+        self.age += 1
+        present = self.agents
+        lives = {"a": 1, "b": 2, "c": 4}
+        cut = {a: self.age >= (2 if a == "b" and self.stop_b else self.limit) for a in present}
+        over = {a: self.age >= lives[a] and not (self.stop_b and a == "b") for a in present}
+        self.agents = [a for a in present if not (cut[a] or over[a])]
+        rewards = {a: float(x - 5) for a, x in actions.items()}
+        if self.lie == "forgets":
+            del rewards["c"]
+        if self.lie == "vanishes":
+            self.agents = self.agents[:-1]
+        if self.lie == "lingers":
+            self.agents = present
+        return self._look(present), rewards, over, cut, {a: {} for a in present}
+
+    def _look(self, agents):
+        seen = {"a": np.full((2, 2), self.age + 1, np.uint8), "b": 4 + self.age}
+        seen["c"] = np.array([self.age, 1, 2][: 3 if self.lie == "sees too much" else 1])
+        return {a: seen[a] for a in agents}
+
+
+def steps_of(worlds, n_steps):
+    rng = np.random.default_rng(0)
+    first = worlds.reset(rng)
+    return first, [
+        worlds.step(np.tile([1, 2, 3], (worlds.n_worlds, 1)), rng) for _ in range(n_steps)
+    ]
+
+
+def test_agents_that_leave_at_different_times():
+    worlds = from_parallel_env(Lanterns, 2)
+    assert worlds.n_actions == (2, 3, 4) and worlds.observation_sizes == (4, 4, 1)
+    first, steps = steps_of(worlds, 4)
+    assert first.dtype == np.float32
+    assert first[1].tolist() == [[1, 1, 1, 1], [1, 0, 0, 0], [0, 0, 0, 0]]
+    seen = [step.observations[0].tolist() for step in steps]
+    assert seen[0] == [[2, 2, 2, 2], [0, 1, 0, 0], [1, 0, 0, 0]]
+    assert seen[1] == [[0, 0, 0, 0], [0, 0, 1, 0], [2, 0, 0, 0]]
+    assert seen[2] == [[0, 0, 0, 0], [0, 0, 0, 0], [3, 0, 0, 0]]
+    assert [s.rewards[0].tolist() for s in steps] == [[1, 2, 3], [0, 2, 3], [0, 0, 3], [0, 0, 3]]
+    ends = [s.terminated[0].tolist() for s in steps]
+    assert ends == np.eye(4, 3, dtype=bool)[[0, 1, 3, 2]].tolist()
+    assert [s.ended[0] for s in steps] == [False, False, False, True]
+    assert not any(s.truncated.any() for s in steps) and not worlds.active.any()
+
+
+@pytest.mark.parametrize(
+    "limit, truncated, terminated", [(4, False, [2]), (3, True, []), (2, True, [1]), (1, True, [0])]
+)
+def test_a_clock_that_stops_the_rest(limit, truncated, terminated):
+    worlds = from_parallel_env(lambda: Lanterns(limit))
+    last = steps_of(worlds, limit)[1][-1]
+    assert last.ended[0] and last.truncated[0] == truncated
+    assert np.flatnonzero(last.terminated[0]).tolist() == terminated
+    assert last.observations[0, 2].any(), "what follows is seen, for the last target"
+
+
+def test_one_agent_truncated_while_another_plays_on():
+    worlds = from_parallel_env(lambda: Lanterns(stop_b=True))
+    _, steps = steps_of(worlds, 3)
+    assert not steps[1].ended[0] and not steps[1].truncated[0]
+    assert not steps[1].terminated[0, 1] and steps[1].observations[0, 1].any()
+    assert (
+        worlds.active.tolist() == [[False, False, True]] and not steps[2].observations[0, 1].any()
+    )
+
+
+def test_worlds_are_begun_again_one_by_one_and_with_seeds_of_their_own():
+    worlds, rng = from_parallel_env(Lanterns, 3), np.random.default_rng(0)
+    worlds.reset(rng)
+    worlds.step(np.zeros((3, 3), dtype=int), rng)
+    seen = worlds.reset_where(np.array([False, True, False]), rng)
+    assert seen[:, 2, 0].tolist() == [1, 0, 1] and worlds.active[:, 0].tolist() == [
+        False,
+        True,
+        False,
+    ]
+    seeds = [env.seeds for env in worlds.envs]
+    assert [len(one) for one in seeds] == [1, 2, 1]
+    drawn = [seed for one in seeds for seed in one]
+    assert len(set(drawn)) == 4 and all(type(seed) is int for seed in drawn)
+    again = from_parallel_env(Lanterns, 3)
+    again.reset(np.random.default_rng(0))
+    assert [env.seeds[0] for env in again.envs] == [one[0] for one in seeds]
+
+
+@pytest.mark.parametrize(
+    "seen, acts, message",
+    [
+        (spaces.Dict({"x": spaces.Discrete(2)}), spaces.Discrete(2), "'c' has the observation space Dict"),
+        (spaces.Tuple([spaces.Discrete(2)]), spaces.Discrete(2), "'c' has the observation space Tuple"),
+        (spaces.Discrete(2), spaces.Box(0, 1), "'c' has the action space Box"),
+        (spaces.Discrete(2), spaces.MultiDiscrete([2, 2]), "'c' has the action space MultiDiscrete"),
+    ],
+)  # fmt: skip
+def test_other_spaces_are_refused(seen, acts, message):
+    with pytest.raises(ValueError, match=f"^make_env: {message}"):
+        from_parallel_env(lambda: Lanterns(spaces_of_c=(seen, acts)))
+
+
+@pytest.mark.parametrize("lie, message", [("forgets", "nothing about 'c'"), ("vanishes", "'c' left"),
+                                          ("sees too much", "'c' sees 3 numbers")])  # fmt: skip
+def test_environments_that_break_the_rules_are_refused(lie, message):
+    worlds, rng = from_parallel_env(lambda: Lanterns(lie=lie)), np.random.default_rng(0)
+    with pytest.raises(ValueError, match=f"^make_env: .*{message}"):
+        worlds.reset(rng)
+        worlds.step(np.zeros((1, 3), dtype=int), rng)
+
+
+def test_an_agent_that_ended_takes_no_part_though_its_environment_still_lists_it():
+    worlds, rng = from_parallel_env(lambda: Lanterns(lie="lingers")), np.random.default_rng(0)
+    worlds.reset(rng)
+    worlds.step(np.zeros((1, 3), dtype=int), rng)
+    assert worlds.active.tolist() == [[False, True, True]]
+
+
+def test_bad_arguments_of_from_parallel_env():
+    one, world = Lanterns(), GameWorlds(two_cars(), 1)
+    different = iter([Lanterns(), as_parallel_env(world)])
+    for make_env, n_worlds, message in [
+        (Lanterns(), 1, "make_env: expected a function"),
+        (object, 1, "make_env: expected it to make a pettingzoo.ParallelEnv, got a object"),
+        (lambda: one, 2, "make_env: made the same environment twice"),
+        (lambda: as_parallel_env(world), 2, "make_env: made the same environment twice"),
+        (lambda: next(different), 2, "make_env: made environments of different agents"),
+        (Lanterns, 0, "n_worlds"),
+        (Lanterns, True, "n_worlds"),
+    ]:
+        with pytest.raises(ValueError, match=f"^{message}"):
+            from_parallel_env(make_env, n_worlds)
+
+
+def test_bad_calls_are_named():
+    worlds, rng = from_parallel_env(Lanterns, 2), np.random.default_rng(0)
+    fine = np.zeros((2, 3), dtype=int)
+    with pytest.raises(ValueError, match="world 0 has ended"):
+        worlds.step(fine, rng)
+    worlds.reset(rng)
+    for bad in (fine[:1], fine + 2, fine * 1.0, "go"):
+        with pytest.raises(ValueError, match=r"^actions"):
+            worlds.step(bad, rng)
+    with pytest.raises(ValueError, match=r"^rng"):
+        worlds.step(fine, 0)
+    with pytest.raises(ValueError, match=r"^which"):
+        worlds.reset_where([1, 0], rng)
+
+
+@pytest.mark.parametrize("module", ["pettingzoo", "gymnasium"])
+def test_without_pettingzoo_it_is_said_what_to_install(monkeypatch, module):
+    monkeypatch.setitem(sys.modules, module, None)
+    for call in (
+        lambda: as_parallel_env(WORLDS["corridor"]()),
+        lambda: from_parallel_env(Lanterns),
+    ):
+        with pytest.raises(ImportError, match="python -m pip install pettingzoo"):
+            call()
+
+
+def test_importing_the_bridges_loads_neither_library():
+    code = (
+        "import sys, marl_lessons.envs.parallel_env, marl_lessons.envs.parallel_worlds; "
+        "print([m for m in ('pettingzoo', 'gymnasium') if m in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout.strip() == "[]"
