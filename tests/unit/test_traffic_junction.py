@@ -1,0 +1,389 @@
+"""The Traffic Junction: every rule in a situation made by hand, and step by step against a plain version."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from plain_junction import OUTSIDE, PlainJunction
+
+from marl_lessons.envs.batched import BatchedWorlds
+from marl_lessons.envs.traffic_junction import BRAKE, GAS, TrafficJunction
+from marl_lessons.envs.traffic_routes import LEVELS
+
+NORTH_ROUTE, WEST_ROUTE = 0, 1  # of the easy level: from the north, from the west
+
+
+def situation(*cars, level="easy", rate=0.0, n_worlds=1, **options):
+    """A world at the start of an episode with ``cars`` (route, progress) put by hand in slots 0, 1, …"""
+    world = TrafficJunction(level, n_worlds, arrival_rate=rate, **options)
+    world.reset(np.random.default_rng(0))
+    for slot, (route, progress) in enumerate(cars):
+        world.local_states[:, slot] = world.roads.first_state[route] + progress
+    return world
+
+
+def go(world, *actions, seed=0):
+    """One step; slots that are not named give gas."""
+    joint = np.full((world.n_worlds, world.n_agents), GAS)
+    joint[:, : len(actions)] = actions
+    return world.step(joint, np.random.default_rng(seed))
+
+
+def look(world):
+    """What all see at the moment, without a step."""
+    return world.reset_where(np.zeros(world.n_worlds, dtype=bool), np.random.default_rng(0))
+
+
+def test_it_follows_the_protocol():
+    world = TrafficJunction("medium", 3)
+    assert isinstance(world, BatchedWorlds)
+    assert (world.n_worlds, world.n_agents, world.n_actions) == (3, 10, (2,) * 10)
+    assert (GAS, BRAKE) == (0, 1)
+    seen = world.reset(np.random.default_rng(0))
+    step = go(world)
+    assert seen.shape == step.observations.shape == (3, 10, 61)
+    assert seen.dtype == step.observations.dtype == np.float32
+    assert step.rewards.shape == step.terminated.shape == world.active.shape == (3, 10)
+    assert step.rewards.dtype == np.float64
+    assert step.truncated.shape == step.ended.shape == (3,)
+
+
+@pytest.mark.parametrize(
+    ("level", "n_cars", "steps", "rate", "sizes"),
+    [("easy", 5, 20, 0.3, (17, 137)), ("medium", 10, 40, 0.2, (61, 533)), ("hard", 20, 80, 0.05, (149, 1325))],
+)  # fmt: skip
+def test_what_a_level_prescribes(level, n_cars, steps, rate, sizes):
+    for vision, size in enumerate(sizes):
+        world = TrafficJunction(level, vision=vision)
+        assert world.observation_sizes == (size,) * n_cars
+    assert (world.n_agents, world.time_limit, world.arrival_rate) == (n_cars, steps, rate)
+    assert world.n_local_states == 1 + sum(len(route) for route in world.roads.routes)
+
+
+def test_an_episode_begins_without_cars_and_all_see_zeros():
+    world = TrafficJunction("hard", 4, vision=1, arrival_rate=1.0)
+    seen = world.reset(np.random.default_rng(0))
+    assert not world.active.any() and not seen.any()
+    assert go(world).observations.any(axis=(1, 2)).all()
+
+
+def test_gas_drives_on_and_brake_stays():
+    world = situation((NORTH_ROUTE, 0), (WEST_ROUTE, 4))
+    go(world, GAS, BRAKE)
+    assert world.cells[0, :2].tolist() == [[1, 3], [3, 4]]
+    go(world, BRAKE, GAS)
+    assert world.cells[0, :2].tolist() == [[1, 3], [3, 5]]
+    assert world.progress[0].tolist() == [1, 5, -1, -1, -1]
+    assert world.route[0].tolist() == [NORTH_ROUTE, WEST_ROUTE, -1, -1, -1]
+    assert world.last_actions[0, :2].tolist() == [BRAKE, GAS]
+
+
+def test_time_on_the_road_costs_more_and_more_driving_or_not():
+    world = situation((NORTH_ROUTE, 0), (WEST_ROUTE, 0))
+    rewards = [go(world, GAS, BRAKE).rewards[0] for _ in range(4)]
+    assert np.allclose(rewards, [[-0.01 * k, -0.01 * k, 0, 0, 0] for k in (1, 2, 3, 4)])
+    assert world.waited[0].tolist() == [4, 4, 0, 0, 0]
+
+
+def test_time_counts_from_the_arrival():
+    world = situation(rate=1.0, max_cars=2)
+    assert go(world).rewards.tolist() == [[0, 0]]
+    world.arrival_rate = 0.0
+    assert np.allclose(go(world).rewards, -0.01)
+
+
+def test_both_cars_pay_again_in_every_step_in_which_they_share_a_cell():
+    world = situation((NORTH_ROUTE, 2), (WEST_ROUTE, 2), (WEST_ROUTE, 0))
+    for waited in (1, 2, 3):
+        rewards = go(world, *((GAS, GAS, BRAKE) if waited == 1 else (BRAKE,) * 3)).rewards
+        assert np.allclose(rewards, np.array([[-10, -10, 0, 0, 0]]) - 0.01 * waited * world.active)
+        assert world.collided[0].tolist() == [True, True, False, False, False]
+    assert np.allclose(go(world, GAS, BRAKE, BRAKE).rewards[0, :2], -0.04)  # they drive on, apart
+
+
+def test_three_cars_in_a_cell_pay_no_more_than_two():
+    world = situation(*[(NORTH_ROUTE, 3)] * 2, (WEST_ROUTE, 3))
+    assert np.allclose(go(world, BRAKE, BRAKE, BRAKE).rewards[0, :3], -10.01)
+
+
+def test_all_cars_drive_at_once():
+    """A queue drives on without collision, in whatever order its cars are numbered."""
+    for cars in ([0, 1, 2], [2, 1, 0], [1, 2, 0]):
+        world = situation(*((NORTH_ROUTE, k) for k in cars))
+        assert np.allclose(go(world).rewards[0, :3], -0.01)
+    crossing = situation((NORTH_ROUTE, 3), (WEST_ROUTE, 2))
+    assert np.allclose(go(crossing).rewards[0, :2], -0.01)  # one leaves the crossing as one enters
+
+
+def test_nobody_looks_whether_the_entry_is_free():
+    world = situation((NORTH_ROUTE, 0), rate=1.0, max_cars=2)
+    step = go(world, BRAKE)
+    assert world.cells[0].tolist() == [[0, 3], [0, 3]] and world.failed[0]
+    assert np.allclose(step.rewards, [[-10.01, -10]])
+
+
+def test_the_entry_is_free_for_the_next_if_the_first_drives_on():
+    world = situation((NORTH_ROUTE, 0), rate=1.0, max_cars=2)
+    assert np.allclose(go(world, GAS).rewards, [[-0.01, 0]])
+    assert not world.failed[0]
+
+
+def test_the_first_entry_gets_the_last_slot():
+    for seed in range(20):
+        world = situation(rate=1.0, max_cars=3)
+        go(world, seed=seed)
+        assert sorted(world.route[0]) == [-1, NORTH_ROUTE, WEST_ROUTE]
+        go(world, seed=seed)
+        assert sorted(world.route[0]) == [NORTH_ROUTE, NORTH_ROUTE, WEST_ROUTE]
+        go(world, seed=seed)
+        assert world.active.sum() == 3
+    hard = situation(rate=1.0, max_cars=3, level="hard", n_worlds=50)
+    go(hard)
+    assert np.array_equal(np.sort(hard.route // 7, axis=1), np.tile([0, 1, 2], (50, 1)))
+
+
+def test_slots_and_routes_are_drawn_evenly():
+    world = TrafficJunction("medium", 6000, arrival_rate=1.0)
+    world.reset(np.random.default_rng(0))
+    go(world, seed=3)
+    first_entry = world.route // 3 == 0
+    slots = np.bincount(np.nonzero(first_entry)[1], minlength=10)
+    turns = np.bincount(world.route[first_entry], minlength=3)
+    for counts in (slots, turns):
+        expected = 6000 / len(counts)
+        assert (np.abs(counts - expected) < 4.5 * np.sqrt(expected)).all()
+    assert (
+        np.bincount(np.nonzero(world.route // 3 == 3)[1]).min() > 500
+    )  # no slot is left to the last
+
+
+def test_the_car_that_leaves_gets_nothing_and_sees_nothing():
+    world = situation((NORTH_ROUTE, 6), (NORTH_ROUTE, 6), (WEST_ROUTE, 6))
+    world.last_actions = np.ones_like(world.last_actions)
+    step = go(world, GAS, BRAKE, GAS)
+    assert step.terminated[0].tolist() == [True, False, True, False, False]
+    assert np.allclose(step.rewards[0], [0, -0.01, 0, 0, 0])
+    assert world.active[0].tolist() == [False, True, False, False, False]
+    assert not step.observations[0, [0, 2]].any() and world.waited[0, 0] == 0
+
+
+def test_a_slot_is_used_again_in_the_step_in_which_its_car_leaves():
+    world = situation((WEST_ROUTE, 6), rate=1.0, max_cars=1)
+    world.waited[:] = 9
+    step = go(world, GAS)
+    assert step.terminated[0, 0] and world.active[0, 0]
+    assert (world.route[0, 0], world.progress[0, 0], world.waited[0, 0]) == (NORTH_ROUTE, 0, 0)
+    assert step.rewards[0, 0] == 0 and step.observations[0, 0, 2 + 7] == 1
+    assert not go(world, BRAKE).terminated.any()
+
+
+@pytest.mark.parametrize("clean", [False, True])
+def test_a_new_car_sees_the_last_action_of_its_slot_unless_mended(clean):
+    world = situation((NORTH_ROUTE, 6), max_cars=1, clean_observations=clean)
+    assert go(world, BRAKE).observations[0, 0, 0] == 1
+    assert go(world, GAS).observations[0, 0, 0] == 0  # no car
+    world.arrival_rate = 1.0
+    assert go(world, GAS).observations[0, 0, 0] == (0 if clean else 1)
+    assert go(world, GAS).observations[0, 0, 0] == 0
+
+
+def test_a_failure_is_remembered_until_the_episode_is_over():
+    world = situation((NORTH_ROUTE, 3), (WEST_ROUTE, 3))
+    go(world, GAS, BRAKE)
+    assert not world.failed[0]
+    world = situation((NORTH_ROUTE, 3), (WEST_ROUTE, 2))
+    go(world, BRAKE, GAS)
+    assert world.failed[0]
+    for _ in range(19):
+        step = go(world)
+        assert world.failed[0] and not world.collided.any()
+    assert step.ended[0] and not look(world).any()
+    world.reset(np.random.default_rng(0))
+    assert not world.failed[0]
+
+
+def test_observations_number_by_number():
+    """Two cars in cell (3, 2), the second one braking; a third on (5, 3), a cell that looks like no road."""
+    world = situation((WEST_ROUTE, 1), (WEST_ROUTE, 2), (NORTH_ROUTE, 5))
+    seen = go(world, GAS, BRAKE, BRAKE).observations[0]
+    expected = np.zeros((5, 17))
+    expected[0, [1, 2 + 2, 16]] = 1, 1, 2
+    expected[1, [0, 1, 2 + 2, 16]] = 1, 1, 1, 2
+    expected[2, [0, 2 + 12, 16]] = 1, 1, 1
+    assert np.array_equal(seen, expected)
+
+
+def test_observations_of_a_window_number_by_number():
+    world = situation((NORTH_ROUTE, 2), (WEST_ROUTE, 2), (WEST_ROUTE, 4), vision=1)
+    window = look(world)[0, 0, 2:].reshape(3, 3, 15)
+    classes = [[12, 8, 12], [12, 9, 12], [2, 10, 4]]
+    assert np.array_equal(window[..., :14].argmax(axis=-1), classes)
+    assert np.array_equal(window[..., :14].sum(axis=-1), np.ones((3, 3)))
+    assert np.array_equal(window[..., 14], [[0, 0, 0], [0, 1, 0], [1, 0, 1]])
+    edge = situation((NORTH_ROUTE, 6), (NORTH_ROUTE, 5), vision=1)
+    window = look(edge)[0, 0, 2:].reshape(3, 3, 15)
+    classes = [[12, 12, 12], [12, 13, 12], [12, 12, 12]]  # (5, 3) looks as if there were no road
+    assert np.array_equal(window[..., :14].argmax(axis=-1), classes)
+    assert np.array_equal(window[..., 14], [[0, 1, 0], [0, 1, 0], [0, 0, 0]])
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_clean_observations_tell_all_cells_of_the_road_apart(level):
+    distinct = {}
+    for clean in (False, True):
+        world = TrafficJunction(level, max_cars=1, clean_observations=clean)
+        world.reset(np.random.default_rng(0))
+        seen = {}
+        for state in range(1, world.n_local_states):
+            world.local_states[:] = state
+            observation = look(world)[0, 0, 2:]
+            assert observation[-1] == observation[:-1].sum() == 1
+            seen[tuple(world.cells[0, 0])] = observation.argmax()
+        distinct[clean] = len(set(seen.values()) - {OUTSIDE[level]})
+        assert len(seen) == world.roads.place_at.max()
+    assert distinct[True] == len(seen)
+    assert distinct[False] == len(seen) - (level == "easy")
+
+
+def test_the_clock_ends_episodes():
+    world = situation(time_limit=3, n_worlds=2)
+    ended = [go(world) for _ in range(3)]
+    assert [step.truncated.tolist() for step in ended] == [[False] * 2, [False] * 2, [True] * 2]
+    assert all(np.array_equal(step.ended, step.truncated) for step in ended)
+    with pytest.raises(ValueError, match="has ended"):
+        go(world)
+    world.reset_where(np.array([True, False]), np.random.default_rng(0))
+    assert world.ages.tolist() == [0, 3]
+    with pytest.raises(ValueError, match="world 1 has ended"):
+        go(world)
+    with pytest.raises(ValueError, match="world 0 has ended"):
+        go(TrafficJunction())
+
+
+def test_a_new_episode_leaves_other_worlds_and_old_arrays_alone():
+    world = situation((NORTH_ROUTE, 3), (WEST_ROUTE, 3), n_worlds=2)
+    step = go(world, BRAKE, BRAKE)
+    before = {name: getattr(world, name) for name in ("local_states", "waited", "failed", "collided")}  # fmt: skip
+    copies = {name: array.copy() for name, array in before.items()}
+    seen = world.reset_where(np.array([True, False]), np.random.default_rng(0))
+    assert not seen[0].any() and np.array_equal(seen[1], step.observations[1])
+    assert not world.active[0].any() and world.active[1, :2].all()
+    assert world.failed.tolist() == [False, True] and world.ages.tolist() == [0, 1]
+    assert world.waited[0].sum() == 0 and world.last_actions.tolist() == [[0] * 5, [1, 1, 0, 0, 0]]
+    assert all(np.array_equal(before[name], copies[name]) for name in before)
+
+
+def test_arrivals_do_not_depend_on_how_the_cars_drive():
+    arrivals = []
+    for action in (GAS, BRAKE):
+        world, rng = TrafficJunction("hard", 5, max_cars=200), np.random.default_rng(4)
+        world.reset(rng)
+        entered = []
+        for _ in range(80):
+            world.step(np.full((5, 200), action), rng)
+            new = world.active & (world.waited == 0)
+            entered.append([sorted(world.route[e, new[e]]) for e in range(5)])
+        arrivals.append(entered)
+    assert (
+        arrivals[0] == arrivals[1]
+        and sum(len(cars) for moment in arrivals[0] for cars in moment) > 100
+    )
+
+
+settings = st.tuples(
+    st.sampled_from(list(LEVELS)), st.integers(0, 2), st.sampled_from([0.05, 0.3, 0.7, 1.0]),
+    st.sampled_from([0.0, 0.1, 0.5]), st.integers(0, 10**6),
+)  # fmt: skip
+
+
+@given(settings)
+def test_step_by_step_as_the_plain_version(setting):
+    level, vision, rate, braking, seed = setting
+    n_worlds, choose = 2, np.random.default_rng(seed)
+    world = TrafficJunction(level, n_worlds, vision=vision, arrival_rate=rate)
+    plain = [PlainJunction(level, vision, rate) for _ in range(n_worlds)]
+    world.reset(np.random.default_rng(seed))
+    for moment in range(25):
+        actions = (choose.random((n_worlds, world.n_agents)) < braking).astype(int)
+        numbers = np.random.default_rng(seed + moment).random((3, plain[0].n_entries, n_worlds))
+        step = world.step(actions, np.random.default_rng(seed + moment))
+        for e, one in enumerate(plain):
+            rewards, left = one.step(actions[e].tolist(), numbers[:, :, e].tolist())
+            assert np.allclose(step.rewards[e], rewards, rtol=0, atol=1e-12)
+            assert step.terminated[e].tolist() == left and world.failed[e] == one.failed
+            assert world.active[e].tolist() == [car is not None for car in one.cars]
+            assert world.waited[e].tolist() == [car["waited"] if car else 0 for car in one.cars]
+        if moment % 8 == 7 or step.ended.any():
+            seen = [[one.observation(slot) for slot in range(one.n_slots)] for one in plain]
+            assert np.array_equal(step.observations, np.array(seen, dtype=np.float32))
+        if step.ended.any():
+            world.reset_where(step.ended, np.random.default_rng(0))
+            for one in plain:
+                one.reset()
+
+
+@given(settings)
+def test_what_always_holds(setting):
+    level, vision, rate, braking, seed = setting
+    world, rng = TrafficJunction(level, 4, vision=vision, arrival_rate=rate), np.random.default_rng(seed)  # fmt: skip
+    world.reset(rng)
+    for _ in range(15):
+        before, failed = world.local_states, world.failed
+        step = world.step((rng.random(world.active.shape) < braking).astype(int), rng)
+        after, road = world.local_states, world.roads
+        assert np.array_equal(world.active, after > 0) and world.active.sum(axis=1).max() <= world.n_agents  # fmt: skip
+        stays = (before > 0) & ~step.terminated
+        assert np.isin((after - before)[stays], (0, 1)).all()
+        assert (road.route[after] == road.route[before])[stays].all()
+        assert road.leaves[before][step.terminated].all()
+        assert np.isin(world.progress[~stays], (-1, 0)).all()
+        assert (failed <= world.failed).all() and (world.collided.any(axis=1) <= world.failed).all()
+        assert not step.rewards[~world.active].any() and not step.observations[~world.active].any()
+        assert not step.rewards[~stays & ~world.collided].any()
+        assert np.array_equal(step.rewards < -9, world.collided)
+
+
+@given(st.permutations(range(10)), st.integers(0, 10**6))
+def test_the_numbers_of_the_slots_mean_nothing(order, seed):
+    rng = np.random.default_rng(seed)
+    world, other = (situation(level="medium", vision=1) for _ in range(2))
+    world.local_states[:] = rng.integers(world.n_local_states, size=(1, 10))
+    other.local_states[:] = world.local_states[:, order]
+    for _ in range(5):
+        actions = rng.integers(2, size=(1, 10))
+        step, mirrored = go(world, *actions[0]), go(other, *actions[0, order])
+        assert np.array_equal(step.rewards[:, order], mirrored.rewards)
+        assert np.array_equal(step.observations[:, order], mirrored.observations)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        ({"level": "extreme"}, "level"), ({"level": 3}, "level"), ({"level": ["easy"]}, "level"),
+        ({"n_worlds": 0}, "n_worlds"), ({"n_worlds": True}, "n_worlds"), ({"vision": -1}, "vision"),
+        ({"vision": 3}, "vision"), ({"vision": 1.0}, "vision"), ({"arrival_rate": 1.5}, "arrival_rate"),
+        ({"arrival_rate": float("nan")}, "arrival_rate"), ({"arrival_rate": True}, "arrival_rate"),
+        ({"max_cars": 0}, "max_cars"), ({"time_limit": 0}, "time_limit"),
+        ({"clean_observations": 1}, "clean_observations"),
+    ],
+)  # fmt: skip
+def test_bad_settings_are_refused(arguments, name):
+    with pytest.raises(ValueError, match=f"^{name}"):
+        TrafficJunction(**arguments)
+
+
+def test_bad_input_is_refused_while_it_runs():
+    world, rng = TrafficJunction(n_worlds=2), np.random.default_rng(0)
+    world.reset(rng)
+    good = np.zeros((2, 5), dtype=int)
+    for bad in (good[:1], good + 2, good - 1, good + 0.5, good > 0, "gas", [[0] * 5, [0] * 4]):
+        with pytest.raises(ValueError, match=r"^actions"):
+            world.step(bad, rng)
+    for call in (world.reset, lambda g: world.step(good, g), lambda g: world.reset_where(good[:, 0] > 0, g)):  # fmt: skip
+        with pytest.raises(ValueError, match=r"^rng"):
+            call(0)
+    with pytest.raises(ValueError, match=r"^which"):
+        world.reset_where(np.array([0, 1]), rng)
+    with pytest.raises(ValueError, match=r"^arrival_rate"):
+        world.arrival_rate = -0.1
+    assert world.ages.tolist() == [0, 0]

@@ -1,0 +1,116 @@
+"""Pictures of the Traffic Junction: as many cars, brake lights and stars as there are, where they are."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch, Polygon, Rectangle
+
+from marl_lessons.envs.traffic_junction import TrafficJunction
+from marl_lessons.envs.traffic_routes import EAST, LEVELS, NORTH, SOUTH, WEST, network
+from marl_lessons.envs.traffic_rules import full_information_rule, never_brake
+from marl_lessons.viz.animation import Animation
+from marl_lessons.viz.style import LIGHT_COLOURS, new_figure, png
+from marl_lessons.viz.traffic import CAR_COLOURS, draw_junction, heading_at, junction_frames
+
+
+def drawn(world, which=0):
+    figure, (ax,) = new_figure(size=(3, 3))
+    draw_junction(ax, world, which)
+    return figure, ax
+
+
+def centres(ax, kind):
+    """Middles (row, column) in the map of all patches of one kind, in cells."""
+    found = []
+    for patch in ax.patches:
+        if type(patch) is kind:
+            corners = patch.get_transform().transform_path(patch.get_path()).vertices
+            x, y = ax.transData.inverted().transform(corners.min(axis=0) / 2 + corners.max(0) / 2)
+            found.append((y, x))
+    return np.array(found).reshape(-1, 2)
+
+
+def red_lights(ax):
+    red = to_rgba(LIGHT_COLOURS["red"])
+    return [p for p in ax.patches if type(p) is Rectangle and p.get_facecolor() == red]
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_cars_lights_and_stars_are_where_they_should_be(level):
+    world, rng = TrafficJunction(level, 2, arrival_rate=0.4), np.random.default_rng(2)
+    world.reset(rng)
+    pictures, stars = set(), 0
+    for moment in range(13):
+        if moment % 3 == 0:
+            for which in range(2):
+                figure, ax = drawn(world, which)
+                pictures.add(png(figure))
+                active, hit = world.active[which], world.collided[which]
+                cells = world.cells[which]
+                cars = centres(ax, FancyBboxPatch)
+                assert len(cars) == active.sum()
+                assert np.abs(cars - cells[active]).max(initial=0.0) < 0.25
+                assert np.abs(cars - cells[active])[~hit[active]].max(initial=0.0) < 1e-6
+                expected = np.unique(cells[hit], axis=0)
+                assert np.allclose(np.sort(centres(ax, Polygon), axis=0), np.sort(expected, axis=0), atol=0.02)  # fmt: skip
+                assert len(red_lights(ax)) == 2 * (world.last_actions[which] * active).sum()
+                stars += len(expected)
+        world.step(rng.integers(2, size=(2, world.n_agents)), rng)
+    assert len(pictures) == 9  # both worlds are empty at the start
+    assert stars > 0
+
+
+def test_colours_tell_where_cars_came_from_and_lights_are_behind():
+    world = TrafficJunction("medium", arrival_rate=0.0)
+    world.reset(np.random.default_rng(0))
+    routes = world.roads.routes_from[:, 2]  # four cars that turn left, drawn after the turn
+    world.local_states[0, :4] = world.roads.first_state[routes] + 10
+    world.step(np.ones((1, 10), dtype=int), np.random.default_rng(0))
+    ax = drawn(world)[1]
+    colours = [p.get_facecolor() for p in ax.patches if isinstance(p, FancyBboxPatch)]
+    assert colours == [to_rgba(CAR_COLOURS[h]) for h in (SOUTH, NORTH, EAST, WEST)]
+    now = [heading_at(world.roads.routes[m], 10) for m in routes]
+    assert now == [EAST, WEST, NORTH, SOUTH]
+    lights = []
+    for patch in red_lights(ax):
+        corners = patch.get_transform().transform(patch.get_path().vertices[:4])
+        lights.append(ax.transData.inverted().transform(corners.mean(axis=0))[::-1])
+    behind = np.array(lights).reshape(4, 2, 2).mean(axis=1) - world.cells[0, :4]
+    assert np.allclose(np.sign(np.round(behind, 6)), [[0, -1], [0, 1], [1, 0], [-1, 0]])
+
+
+def test_headings_along_a_route():
+    route = network(LEVELS["medium"]).routes[2]
+    headings = [heading_at(route, k) for k in range(len(route))]
+    assert headings == [SOUTH] * 7 + [EAST] * 8
+
+
+def test_a_film_of_two_worlds_with_the_same_arrivals():
+    worlds = [TrafficJunction("easy") for _ in range(2)]
+    acts = [lambda w, _: never_brake(w), lambda w, _: full_information_rule(w)]
+    frames, arrived = [], []
+    for figure in junction_frames(worlds, acts, 3, 30, ["Never brake", "With full information"]):
+        assert isinstance(figure, Figure) and len(figure.axes) == 2
+        frames.append([ax.get_xlabel() or ax.xaxis.label.get_text() for ax in figure.axes])
+        arrived.append([(w.active & (w.waited == 0)).sum() for w in worlds])
+    assert len(frames) == 21  # the episode is over after 20 steps
+    assert np.array_equal(*np.array(arrived).T) and np.sum(arrived) > 10
+    assert frames[0] == ["step 0: 0 passed, no collision so far"] * 2
+    assert "failed" in frames[-1][0] and "no collision" in frames[-1][1]
+    film = junction_frames(worlds[:1], acts[:1], 0, 2, ["One"])
+    assert len(Animation(film, "A junction.").frames) == 3
+
+
+def test_bad_input_is_refused():
+    world = TrafficJunction()
+    with pytest.raises(ValueError, match="which"):
+        drawn(world, 1)
+    with pytest.raises(ValueError, match="titles"):
+        junction_frames([world], [lambda w, _: never_brake(w)], 0, 5, ["a", "b"])
+    with pytest.raises(ValueError, match="n_steps"):
+        junction_frames([world], [lambda w, _: never_brake(w)], 0, 0, ["a"])
+    with pytest.raises(ValueError, match="seed"):
+        junction_frames([world], [lambda w, _: never_brake(w)], True, 5, ["a"])
