@@ -71,8 +71,11 @@ def _put(config, name: str, check, *args) -> None:
 
 
 def as_config(config, kind: type = TabularConfig):
-    """``config``, a ``kind`` of settings, as it is, the defaults for None; raises ValueError naming ``config`` otherwise."""
-    if config is not None and not isinstance(config, kind):
+    """``config``, a ``kind`` of settings and nothing more, as it is, the defaults for None; raises ValueError otherwise.
+
+    Settings of another learner are refused, also those that have more fields: they would be ignored without a word.
+    """
+    if config is not None and type(config) is not kind:
         raise ValueError(f"config: expected a {kind.__name__} or None, got {config!r:.80}")
     return kind() if config is None else config
 
@@ -168,9 +171,10 @@ class Recorder:
     def history(self) -> History:
         """Everything recorded."""
         seed, *columns = self._join_ended()
-        by_seed = [seed == e for e in range(len(self.seeds))]
+        order = np.argsort(seed, kind="stable")
+        firsts = np.searchsorted(seed[order], np.arange(1, len(self.seeds)))
         returns, lengths, last_states = (
-            tuple(column[mine] for mine in by_seed) for column in columns
+            tuple(np.split(column[order], firsts)) for column in columns
         )
         return History(
             steps=self.moments,

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from marl_lessons.checks import as_number
+from marl_lessons.checks import as_count, as_number
 
 
 class Progress(NamedTuple):
@@ -103,6 +103,56 @@ class PerStep(_Decay):
     def __call__(self, progress: Progress) -> np.ndarray:
         """The value at this step."""
         return self.after(progress.step)
+
+
+@dataclass(frozen=True)
+class Linear:
+    """From ``start`` in a straight line to ``end``, reached after ``over`` episodes (or ``per="step"``: steps), then constant.
+
+    In a matrix game played again and again, where a step is all there is of an episode, count steps. Raises ValueError
+    for a start or end outside [0, 1], ``over`` below 1, or another ``per``.
+    """
+
+    start: float
+    end: float
+    over: int
+    per: str = "episode"
+
+    def __post_init__(self):
+        _check_fields(self, start=1.0, end=1.0)
+        object.__setattr__(self, "over", as_count("over", self.over))
+        if self.per not in ("episode", "step"):
+            raise ValueError(f"per is {self.per!r:.80}; allowed are 'episode' and 'step'")
+
+    def __call__(self, progress: Progress) -> np.ndarray | float:
+        """The value in each seed's present episode, ``[E, 1]``, or at this step."""
+        count = progress.episode if self.per == "episode" else progress.step
+        return self.start + (self.end - self.start) * np.minimum(count / self.over, 1.0)
+
+
+class PerAgent:
+    """One schedule for each agent: ``PerAgent("step_size", (0.02, 0.2))``; raises ValueError naming the entry."""
+
+    def __init__(self, name: str, values):
+        """``values``: a number in [0, 1] or a schedule for each of n agents, as a tuple or a list."""
+        if not isinstance(values, tuple | list) or not values:
+            raise ValueError(
+                f"{name}: expected one number or schedule for each agent, got {values!r:.80}"
+            )
+        self.parts = tuple(as_schedule(f"{name}[{i}]", value) for i, value in enumerate(values))
+        are_numbers = all(isinstance(part, Constant) for part in self.parts)
+        self._numbers = np.array([p.value for p in self.parts]) if are_numbers else None
+
+    def __call__(self, progress: Progress) -> np.ndarray:
+        """``[n]`` for n numbers, otherwise ``[E, n]``; leading axes as those of ``progress.visits``."""
+        if self._numbers is not None:
+            return self._numbers
+        columns = []
+        for i, part in enumerate(self.parts):
+            visits = None if progress.visits is None else progress.visits[..., i : i + 1]
+            columns.append(part(progress._replace(visits=visits)))
+        columns = np.broadcast_arrays(progress.episode, *columns)[1:]
+        return np.concatenate(columns, axis=-1)
 
 
 def as_schedule(name: str, value) -> Schedule:

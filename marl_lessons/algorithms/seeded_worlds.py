@@ -57,7 +57,8 @@ class Transition(NamedTuple):
     """One step of E seeds with n agents: in ``state[E]`` the joint ``action[E, n]`` paid ``reward[E, n]``.
 
     ``step`` counts from 0, ``episode[E, 1]`` the episodes finished before. ``next_state[E]`` is terminal where
-    ``terminated[E]``; ``ended[E]`` is True there and where the time limit cut the episode short.
+    ``terminated[E]``; ``ended[E]`` is True there and where the time limit cut the episode short. ``uniform[x, E, n]`` are
+    x numbers in [0, 1) for each agent that the learner may use.
     """
 
     step: int
@@ -68,6 +69,7 @@ class Transition(NamedTuple):
     next_state: np.ndarray
     terminated: np.ndarray
     ended: np.ndarray
+    uniform: np.ndarray
 
 
 Choose = Callable[[np.ndarray, np.ndarray | float, np.ndarray], np.ndarray]
@@ -79,7 +81,8 @@ def experience(
     """Play ``config.n_steps`` steps of every seed; yields each step for the caller to learn from before the next one.
 
     ``choose(state[E], epsilon, uniform[2, E, n])`` returns the joint actions ``[E, n]``; ε is a number or ``[E, 1]``.
-    ``streams`` hold 2n + 2 numbers for each step: two for each agent's action, the outcome, the next beginning.
+    ``streams`` hold (2 + x)n + 2 numbers for each step: two for each agent's action, x for the learner's own use, one for
+    the outcome, one for the next beginning.
     ``learners`` selects the agents whose returns are recorded.
     """
     n_seeds = len(streams.seeds)
@@ -91,11 +94,20 @@ def experience(
         recorder.record_if_due(step, worlds.episode, epsilon)
         if step == config.n_steps:
             return
-        state, numbers = worlds.state, uniform[:-2].reshape(2, -1, n_seeds).swapaxes(1, 2)
-        action = choose(state, epsilon, numbers)
+        numbers = uniform[:-2].reshape(-1, game.n_agents, n_seeds).swapaxes(1, 2)
+        state = worlds.state
+        action = choose(state, epsilon, numbers[:2])
         reward, terminated, ended = worlds.step(action, uniform[-2])
         yield Transition(
-            step, worlds.episode, state, action, reward, worlds.state, terminated, ended
+            step,
+            worlds.episode,
+            state,
+            action,
+            reward,
+            worlds.state,
+            terminated,
+            ended,
+            numbers[2:],
         )
         uniform, over = streams.next(), ended.nonzero()[0]
         if len(over):

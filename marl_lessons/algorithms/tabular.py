@@ -1,4 +1,4 @@
-"""Tabular Q-learning and SARSA, many seeds at once, for one agent or for several that learn independently."""
+"""Tabular Q-learning and SARSA of a single agent, many seeds at once."""
 
 from __future__ import annotations
 
@@ -32,17 +32,6 @@ def sarsa(mdp: MarkovGame, config: TabularConfig | None = None, seeds=30) -> His
     Raises ValueError as that does.
     """
     return _learn(_one_agent(mdp), config, seeds, on_policy=True).without_agent_axis()
-
-
-def independent_q_learning(
-    game: MarkovGame, config: TabularConfig | None = None, seeds=30
-) -> History:
-    """Every agent of ``game`` runs Q-learning on a table of its own, as if the others were part of the world.
-
-    Independent Q-learning (Tan 1993; Albrecht et al. 2024, Sec. 5.3.2). Returns a :class:`History` with agent axis.
-    Raises ValueError naming ``game`` (also if its agents have different numbers of actions), ``config`` or ``seeds``.
-    """
-    return _learn(check_game("game", game), config, seeds, on_policy=False)
 
 
 def _one_agent(mdp: MarkovGame) -> MarkovGame:
@@ -88,7 +77,8 @@ def _learn(game: MarkovGame, config: TabularConfig | None, seeds, on_policy: boo
         next_row = first_row + world.state[:, None]
         ends = terminated if config.bootstrap_on_truncation else ended
         uniform, epsilon = streams.next(), config.epsilon(Progress(step + 1, world.episode, None))
-        next_q = rows.take(next_row, axis=0)
+        # The maximum over a short last axis is ten times faster in Fortran order.
+        next_q = np.asfortranarray(rows.take(next_row, axis=0))
         if on_policy:
             next_action = epsilon_greedy(next_q, epsilon, explorations(uniform))
             target = sarsa_target(reward, next_q, next_action, ends[:, None], game.discount)

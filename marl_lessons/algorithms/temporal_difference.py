@@ -19,6 +19,16 @@ def epsilon_greedy(q: np.ndarray, epsilon: np.ndarray | float, uniform: np.ndarr
     return np.where(explore, random_action, q.argmax(axis=-1))
 
 
+def one_draw_for_all(uniform: np.ndarray) -> np.ndarray:
+    """Random numbers ``[2, ..., n]`` with which all agents of a world explore at the same moments.
+
+    ``uniform[0, ..., i]`` decides whether agent i explores; here the first agent's number decides for all. Each still draws
+    its own random action. Some published programs do this. It eases coordination in a way that is open to no agent on its own.
+    """
+    whether, which = uniform
+    return np.stack([np.broadcast_to(whether[..., :1], which.shape), which])
+
+
 def sample_actions(policy: np.ndarray, uniform: np.ndarray) -> np.ndarray:
     """Actions ``[...]`` drawn from ``policy[..., A]`` with the random numbers ``uniform[...]`` in [0, 1).
 
@@ -27,6 +37,17 @@ def sample_actions(policy: np.ndarray, uniform: np.ndarray) -> np.ndarray:
     cumulative = policy.cumsum(axis=-1)
     cumulative /= cumulative[..., -1:]  # the last is exactly 1, so that some action is drawn
     return (uniform[..., None] < cumulative).argmax(axis=-1)
+
+
+def boltzmann_policy(q: np.ndarray, temperature: np.ndarray | float) -> np.ndarray:
+    """``[..., A]``: Boltzmann exploration, π(a) proportional to exp(Q(a) / τ) (Sutton & Barto 2018, Eq. 13.2).
+
+    ``q[..., A]`` action values, -inf for an action that does not exist; ``temperature`` τ > 0, a number or ``[...]``. A
+    high temperature makes all actions alike, a low one nearly always takes the greedy action.
+    """
+    preference = (q - q.max(axis=-1, keepdims=True)) / np.asarray(temperature)[..., None]
+    weight = np.exp(preference)
+    return weight / weight.sum(axis=-1, keepdims=True)
 
 
 def q_learning_target(

@@ -1,32 +1,53 @@
 """Problems to solve: exact games, small and large, and stepping many copies of them at once."""
 
-from marl_lessons.envs.catalogue import CATALOGUE, KnownGame, crossing, penalty
+from marl_lessons.envs.batched import BatchedStep, BatchedWorlds
+from marl_lessons.envs.catalogue import CATALOGUE, KnownGame, crossing, penalty, speed_check
 from marl_lessons.envs.crossroads import crossroads
+from marl_lessons.envs.game_worlds import GameWorlds
 from marl_lessons.envs.gridworlds import cliff_walking, corner_grid, jumping_grid
+from marl_lessons.envs.lotteries import lottery_game, stochastic_climbing
 from marl_lessons.envs.markov_game import MarkovGame
 from marl_lessons.envs.matrix_games import matrix_game, payoffs_of
+from marl_lessons.envs.parallel_env import as_parallel_env
+from marl_lessons.envs.parallel_worlds import ParallelWorlds, from_parallel_env
 from marl_lessons.envs.simulation import Step, Worlds
 from marl_lessons.envs.soccer import Position, soccer, soccer_position, soccer_state
+from marl_lessons.envs.traffic_junction import BRAKE, GAS, TrafficJunction
+from marl_lessons.envs.traffic_rules import full_information_rule, never_brake
 from marl_lessons.envs.two_cars import two_cars, two_cars_state
 
 __all__ = [
+    "BRAKE",
     "CATALOGUE",
+    "GAS",
+    "BatchedStep",
+    "BatchedWorlds",
+    "GameWorlds",
     "KnownGame",
     "MarkovGame",
+    "ParallelWorlds",
     "Position",
     "Step",
+    "TrafficJunction",
     "Worlds",
+    "as_parallel_env",
     "cliff_walking",
     "corner_grid",
     "crossing",
     "crossroads",
+    "from_parallel_env",
+    "full_information_rule",
     "jumping_grid",
+    "lottery_game",
     "matrix_game",
+    "never_brake",
     "payoffs_of",
     "penalty",
     "soccer",
     "soccer_position",
     "soccer_state",
+    "speed_check",
+    "stochastic_climbing",
     "two_cars",
     "two_cars_state",
 ]

@@ -89,6 +89,23 @@ def penalty(k: float = -20.0) -> KnownGame:
     )
 
 
+def speed_check() -> KnownGame:
+    """A driver who may speed and a patrol that may check: each wants to know what the other does, and to be unpredictable.
+
+    Speeding unchecked pays the driver 2, speeding checked -6, keeping the limit 0. The patrol gains 2 for a speeder caught,
+    loses 2 for one missed and 1 for a check in vain. An inspection game: its only equilibrium is mixed, and each side's
+    mixture follows from the *other* side's payoffs.
+    """
+    return _known(
+        "speed check",
+        (("speed", "keep the limit"), ("check", "rest")),
+        ([[-6, 2], [0, 0]], [[2, -2], [-1, 0]]),
+        "A driver is late and may speed; a patrol may check, which costs it time.",
+        (((1 / 5, 4 / 5), (1 / 4, 3 / 4)),),
+        "this course",
+    )
+
+
 def _symmetric(name, actions, row_payoffs, story, equilibria, source) -> KnownGame:
     """A game that looks the same from both sides: the column agent's payoffs are the transpose."""
     rows = np.array(row_payoffs, dtype=float)

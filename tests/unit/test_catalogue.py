@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marl_lessons.envs.catalogue import CATALOGUE, crossing, penalty
+from marl_lessons.envs.catalogue import CATALOGUE, crossing, penalty, speed_check
 from marl_lessons.solvers.correlated import correlated_equilibrium, is_correlated_equilibrium
 from marl_lessons.solvers.dominance import dominated_actions, pareto_set
 from marl_lessons.solvers.nash import nash_equilibria
@@ -221,3 +221,24 @@ def test_climbing_against_a_partner_who_tries_everything():
     assert row.mean(axis=0) == pytest.approx([-6.33, -5.67, 1.67], abs=0.005)
     c = np.array([0.0, 0.0, 1.0])
     assert nash_conv_by_hand(CATALOGUE["climbing"], c, c) == pytest.approx(1)  # B earns 6 there
+
+
+def test_the_speed_check():
+    """Whether the patrol checks follows from the driver's payoffs, and the other way round."""
+    known = speed_check()
+    driver, patrol = [[-6, 2], [0, 0]], [[2, -2], [-1, 0]]
+    assert known.game.reward[:, 0].tolist() == [driver, patrol]
+    assert known.game.name == "speed check" and known.game.is_matrix_game
+    assert known.game.action_names == (("speed", "keep the limit"), ("check", "rest"))
+    assert known.story.endswith(".") and known.source
+    # -6 c + 2 (1 - c) = 0 and 2 s - (1 - s) = -2 s.
+    speeds, checks = (1 / 5, 4 / 5), (1 / 4, 3 / 4)
+    assert agree(known, [(speeds, checks)])
+    result = nash_equilibria(known.game)
+    assert not result.degenerate and len(result.equilibria) == 1
+    assert result.equilibria[0].payoffs == pytest.approx([0.0, -0.4], abs=1e-12)
+    assert nash_conv_by_hand(known, np.array(speeds), np.array(checks)) == pytest.approx(0)
+    # No pair of actions is an equilibrium: they chase each other around the table.
+    for joint in np.ndindex(2, 2):
+        x, y = np.eye(2)[joint[0]], np.eye(2)[joint[1]]
+        assert nash_conv_by_hand(known, x, y) >= 1

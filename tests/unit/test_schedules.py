@@ -5,6 +5,7 @@ import pytest
 
 from marl_lessons.algorithms import (
     Constant,
+    Linear,
     PerEpisode,
     PerStep,
     PerVisit,
@@ -12,7 +13,7 @@ from marl_lessons.algorithms import (
     TabularConfig,
     q_learning,
 )
-from marl_lessons.algorithms.schedules import as_schedule
+from marl_lessons.algorithms.schedules import PerAgent, as_schedule
 from marl_lessons.envs import MarkovGame
 
 PROGRESS = Progress(3, np.array([[0], [2]]), np.array([[1, 4], [9, 16]]))
@@ -116,3 +117,61 @@ def test_refused_by_name(name, build):
 def test_fields_are_kept_as_floats():
     for schedule in (Constant(1), PerVisit(1), PerStep(1, 0, 0), PerEpisode(np.float32(0.5), 1)):
         assert all(type(value) is float for value in vars(schedule).values())
+
+
+def test_straight_lines_by_hand():
+    assert Linear(1.0, 0.2, 4)(PROGRESS) == pytest.approx(np.array([[1.0], [0.6]]))
+    assert Linear(1.0, 0.2, 6, "step")(PROGRESS) == pytest.approx(0.6)
+    for over, expected in ((3, 0.2), (2, 0.2), (1, 0.2)):
+        assert Linear(1.0, 0.2, over, "step")(PROGRESS) == pytest.approx(expected)
+    assert Linear(1.0, 0.2, 1)(PROGRESS) == pytest.approx(np.array([[1.0], [0.2]]))
+    assert Linear(0.0, 1.0, 2)(PROGRESS).tolist() == [[0.0], [1.0]]  # upwards, too
+    line = [Linear(0.9, 0.1, 8, "step")(PROGRESS._replace(step=k)) for k in range(12)]
+    assert np.diff(line, 2)[:6] == pytest.approx(np.zeros(6), abs=1e-12)
+    assert line[0] == 0.9 and line[8:] == pytest.approx([0.1] * 4)
+
+
+@pytest.mark.parametrize(
+    "name, values",
+    [
+        ("start", (-0.1, 1.1, float("nan"), None, "1", True, [1.0])),
+        ("end", (-0.1, 1.1, float("nan"), None, "1", True, [1.0])),
+        ("over", (0, -1, 2.5, "5", None, True, float("inf"))),
+        ("per", ("Episode", "steps", "", None, 1, ["step"])),
+    ],
+)
+def test_wrong_straight_lines(name, values):
+    for value in values:
+        with pytest.raises(ValueError, match=rf"^{name}\b"):
+            Linear(**{"start": 1.0, "end": 0.1, "over": 5, name: value})
+
+
+def test_one_schedule_for_each_agent():
+    numbers = PerAgent("alpha", (0.25, 1))(PROGRESS)
+    assert numbers.tolist() == [0.25, 1.0]
+    mixed = PerAgent("alpha", [PerVisit(0.5), PerEpisode(0.8, 0.5)])(PROGRESS)
+    assert mixed == pytest.approx(np.array([[1, 0.8], [1 / 3, 0.2]]))
+    mixed = PerAgent("alpha", (0.3, PerVisit(1.0)))(PROGRESS)
+    assert mixed == pytest.approx(np.array([[0.3, 1 / 4], [0.3, 1 / 16]]))
+    mixed = PerAgent("alpha", (PerStep(0.8, 0.5), Constant(0.5)))(PROGRESS._replace(visits=None))
+    assert mixed == pytest.approx(np.array([[0.1, 0.5], [0.1, 0.5]]))
+
+
+def test_one_schedule_for_each_agent_and_draw_of_a_batch():
+    """Several transitions are learned from at once: visits have an axis in front."""
+    visits = np.arange(1, 13).reshape(3, 2, 2)
+    mixed = PerAgent("alpha", (PerVisit(1.0), 0.5))(PROGRESS._replace(visits=visits))
+    expected = np.stack([1 / visits[..., 0], np.full((3, 2), 0.5)], axis=-1)
+    assert mixed == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("wrong", [-0.1, 1.1, float("nan"), None, "fast", [0.1], True, PerVisit])
+def test_wrong_entries_of_an_agent(wrong):
+    with pytest.raises(ValueError, match=r"^alpha\[1\]"):
+        PerAgent("alpha", (0.1, wrong))
+
+
+@pytest.mark.parametrize("wrong", [None, 0.1, (), [], "ab", {}, np.array([0.1, 0.2])])
+def test_no_entries_of_agents(wrong):
+    with pytest.raises(ValueError, match=r"^alpha"):
+        PerAgent("alpha", wrong)
