@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import ndtri
 
 from marl_lessons.checks import as_count, as_float_array, as_number
 
@@ -59,3 +60,32 @@ def running_mean(values: np.ndarray, window: int) -> np.ndarray:
         )
     total = np.cumsum(np.vstack([np.zeros(values.shape[1]), values]), axis=0)
     return (total[window:] - total[:-window]) / window
+
+
+def wilson_interval(successes, n, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+    """Interval (low, high) for the chance behind ``successes`` out of ``n`` independent trials (Wilson 1927).
+
+    ``successes`` and ``n``: whole numbers or arrays ``[...]`` of them; ``confidence`` in (0, 1). All chances p that are less
+    than z standard errors √(p (1 - p) / n) away from the share observed, so it stays sensible where that is 0 or 1. Raises
+    ValueError naming the argument.
+    """
+    successes = as_float_array("successes", successes, (...,))
+    n = as_float_array("n", n, (...,))
+    if (n != np.floor(n)).any() or n.min(initial=1) < 1:
+        raise ValueError(f"n is {n}; allowed are whole numbers of at least 1")
+    if (successes != np.floor(successes)).any() or (successes < 0).any() or (successes > n).any():
+        raise ValueError(f"successes is {successes}; allowed are whole numbers from 0 to n = {n}")
+    confidence = as_number("confidence", confidence, 0.0, 1.0, open_low=True)
+    if confidence == 1:
+        raise ValueError("confidence is 1; allowed is a number in (0, 1)")
+    return wilson_bounds(successes, n, ndtri((1 + confidence) / 2))
+
+
+def wilson_bounds(successes, n, z: float) -> tuple[np.ndarray, np.ndarray]:
+    """``[...]`` each: the two p with |successes / n - p| = z √(p (1 - p) / n). A pure function of checked arrays."""
+    share = successes / n
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    low = np.where(successes == 0, 0.0, centre - half)
+    high = np.where(successes == n, 1.0, centre + half)
+    return low, high

@@ -1,0 +1,242 @@
+"""How far an agent's world moves: the bounds, the cases in which they are reached, and sums in plain loops."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from random_games import random_game, random_kernel, seed_numbers
+
+from marl_lessons.envs import MarkovGame, two_cars
+from marl_lessons.envs.catalogue import CATALOGUE
+from marl_lessons.evaluation.drift import (
+    best_response_changes,
+    drift,
+    kernel_drift,
+    reward_drift,
+    total_variation,
+)
+from marl_lessons.evaluation.induced import best_response_values, induced_arrays
+
+sizes = st.sampled_from([(2, 3), (3, 2), (2, 3, 4), (3, 1, 2), (4, 2, 3)])
+ROUNDING = 1e-12
+
+
+def histories(rng, game, leading) -> list[np.ndarray]:
+    """Random policies ``[*leading, S, A_j]`` of every agent."""
+    return [random_kernel(rng, (*leading, game.n_states), a) for a in game.n_actions]
+
+
+@given(seed_numbers)
+def test_total_variation_is_the_largest_difference_of_any_event(seed):
+    rng = np.random.default_rng(seed)
+    p, q = random_kernel(rng, (2, 3), 4)
+    events = [e for size in range(5) for e in itertools.combinations(range(4), size)]
+    for found, x, y in zip(total_variation(p, q), p, q):
+        assert abs(found - max(x[list(e)].sum() - y[list(e)].sum() for e in events)) < ROUNDING
+
+
+@given(seed_numbers, sizes, st.integers(1, 3), st.booleans())
+def test_the_bounds_hold(seed, n_actions, lag, weighted):
+    rng = np.random.default_rng(seed)
+    game = random_game(rng, 3, n_actions)
+    policies = histories(rng, game, (5, 2))
+    for agent, own in enumerate(n_actions):
+        weights = rng.integers(3, size=(5 - lag, 2, 3, own)) if weighted else None
+        found = drift(game, agent, policies, lag, weights)
+        assert all(part.shape == (5 - lag, 2) for part in found)
+        assert (found.kernel >= 0).all() and (found.reward >= 0).all()
+        assert (found.kernel <= found.joint_bound + ROUNDING).all()
+        assert (found.joint_bound <= found.sum_bound + ROUNDING).all()
+        assert (found.reward <= found.reward_bound + ROUNDING).all()
+        coarse = 2 * np.abs(game.reward[agent]).max() * found.joint_bound
+        assert (found.reward_bound <= coarse + ROUNDING).all()
+        assert (found.joint_bound <= 1 + ROUNDING).all()
+
+
+@given(seed_numbers, st.sampled_from([(2, 3), (2, 3, 2)]), st.integers(1, 2))
+def test_in_plain_loops(seed, n_actions, lag):
+    """Largest and weighted drift, from one induced MDP at a time; weights count in state 2, the terminal one, for nothing."""
+    rng = np.random.default_rng(seed)
+    game = random_game(rng, 3, n_actions)
+    policies = histories(rng, game, (4,))
+    weights = rng.integers(3, size=(4 - lag, 3, n_actions[0])).astype(float)
+    weights[0] = 0
+    largest, mean = drift(game, 0, policies, lag), drift(game, 0, policies, lag, weights)
+    flat = drift(game, 0, policies, lag, np.ones((3, n_actions[0])))
+    for k in range(4 - lag):
+        now, then = (game.induced_mdp(0, [p[m] for p in policies]) for m in (k + lag, k))
+        moved, paid, weight, joint, single = [], [], [], [], []
+        for s in range(2):
+            distances = [
+                sum(abs(x - y) for x, y in zip(p[k + lag, s], p[k, s])) / 2 for p in policies[1:]
+            ]
+            single.append(sum(distances))
+            joint.append(0.0)
+            for actions in itertools.product(*map(range, n_actions[1:])):
+                chances = [
+                    np.prod([p[m, s, a] for p, a in zip(policies[1:], actions)])
+                    for m in (k + lag, k)
+                ]
+                joint[-1] += abs(chances[0] - chances[1]) / 2
+            for a in range(n_actions[0]):
+                pairs = zip(now.transition[s, a], then.transition[s, a])
+                moved.append(sum(max(x - y, 0) for x, y in pairs))
+                paid.append(abs(now.reward[0, s, a] - then.reward[0, s, a]))
+                weight.append(weights[k, s, a])
+        assert np.allclose([largest.kernel[k], largest.reward[k]], [max(moved), max(paid)])
+        assert np.allclose([flat.kernel[k], flat.reward[k]], [np.mean(moved), np.mean(paid)])
+        assert np.allclose(largest.joint_bound[k], max(joint))
+        assert np.allclose(largest.sum_bound[k], max(single))
+        total = sum(weight)
+        expected = [np.dot(weight, x) / total if total else 0.0 for x in (moved, paid)]
+        assert np.allclose([mean.kernel[k], mean.reward[k]], expected)
+
+
+@given(seed_numbers, sizes)
+def test_a_frozen_partner_does_not_move_the_world(seed, n_actions):
+    rng = np.random.default_rng(seed)
+    game = random_game(rng, 3, n_actions)
+    frozen = [np.repeat(p, 4, axis=0) for p in histories(rng, game, (1, 2))]
+    for agent in range(len(n_actions)):
+        policies = list(frozen)
+        policies[agent] = "its own policy plays no part"
+        assert all((part == 0).all() for part in drift(game, agent, policies, lag=2))
+
+
+@given(seed_numbers, st.sampled_from([(2, 3), (3, 2), (2, 3, 2)]))
+def test_where_the_next_state_reveals_the_others_actions_the_bound_is_reached(seed, n_actions):
+    """T(s'|s,a) = 1 if s' is the number of the others' joint action: the kernel is their policy."""
+    rng = np.random.default_rng(seed)
+    n_states = int(np.prod(n_actions[1:]))
+    transition = np.broadcast_to(
+        np.eye(n_states).reshape(*n_actions[1:], n_states),
+        (n_states, *n_actions, n_states),
+    )
+    game = MarkovGame(transition, np.zeros((len(n_actions), n_states, *n_actions)), 0.9)
+    policies = histories(rng, game, (4, 3))
+    found = drift(game, 0, policies)
+    assert np.allclose(found.kernel, found.joint_bound, atol=ROUNDING)
+    if len(n_actions) == 2:
+        assert np.allclose(found.joint_bound, found.sum_bound, atol=ROUNDING)
+        change = np.abs(np.diff(policies[1], axis=0)).sum(axis=-1).max(axis=-1) / 2
+        assert np.allclose(found.kernel, change, atol=ROUNDING)
+
+
+@given(seed_numbers, st.sampled_from([0.0, 0.1, 0.35]), st.integers(0, 1))
+def test_two_cars(seed, slip, agent):
+    """The next state shows whether the other car moved, which it does with (1 - slip) · P(go), whatever I do.
+
+    So T moves by (1 - slip) |change of P(go)| in every state in which the other has cells to go, and by 0 where it has passed.
+    In state (1, 1) my going is worth pass_reward if the other stays and crash_reward if it moves, each if I move: the reward
+    moves by (1 - slip)² · 12 · |change of P(go)|; my waiting always costs the same.
+    """
+    game = two_cars(distance=2, slip=slip)
+    rng = np.random.default_rng(seed)
+    go = rng.uniform(size=(5, 3, 10))
+    policies = [None, None]
+    policies[1 - agent] = np.stack([1 - go, go], axis=-1)
+    transition, reward = induced_arrays(game, agent, policies)
+    change = np.abs(np.diff(go, axis=0))
+    to_go = np.append([cells[1 - agent] for cells in np.ndindex(3, 3)], 0)
+    expected = (1 - slip) * change * (to_go > 0)
+    assert np.allclose(kernel_drift(transition), expected[..., None], atol=ROUNDING)
+    moved = reward_drift(reward)[:, :, 4]
+    assert np.allclose(moved[..., 0], 0, atol=ROUNDING)
+    assert np.allclose(moved[..., 1], (1 - slip) ** 2 * 12 * change[..., 4], atol=1e-11)
+    found = drift(game, agent, policies)
+    assert np.allclose(found.kernel, expected.max(axis=-1), atol=ROUNDING)
+    # Terminal states play no part in the bound, but states in which the other has passed do.
+    assert np.allclose(found.joint_bound, change[..., ~game.terminal].max(axis=-1), atol=ROUNDING)
+    only_here = np.zeros((10, 2))
+    only_here[4, 1] = 3.0
+    here = drift(game, agent, policies, weights=only_here)
+    assert np.allclose(here.kernel, expected[..., 4]) and np.allclose(here.reward, moved[..., 1])
+
+
+def test_rewards_with_an_offset_move_no_more():
+    """Adding 1,000 to all payoffs changes neither the reward's drift nor its bound; two actions reach the bound."""
+    p = np.array([[[0.2, 0.8]], [[0.9, 0.1]]])
+    for offset in (0.0, 1000.0):
+        payoffs = np.array([[[1.0, 4.0], [2.0, 2.0]]] * 2) + offset
+        game = MarkovGame(np.ones((1, 2, 2, 1)), payoffs[:, None], 0.0)
+        found = drift(game, 0, [None, p])
+        assert np.allclose([found.reward, found.reward_bound], 0.7 * 3)
+        assert np.allclose(found.kernel, 0)
+
+
+def test_changes_of_the_best_response():
+    """Matching pennies' row agent matches the likelier side, and is indifferent at 1/2."""
+    game = CATALOGUE["matching pennies"].game
+    p = np.array([0.9, 0.6, 0.5, 0.4, 0.4])
+    policies = [None, np.stack([p, 1 - p], axis=-1)[:, None]]
+    q = best_response_values(*induced_arrays(game, 0, policies), 0.0, game.terminal)
+    assert best_response_changes(q).tolist() == [[False], [True], [True], [False]]
+    assert best_response_changes(q, tolerance=0.5).tolist() == [[True], [False], [False], [False]]
+    both = np.stack([q, q[::-1]], axis=1)  # two seeds
+    assert best_response_changes(both)[:, :, 0].T.tolist() == [[0, 1, 1, 0], [0, 1, 1, 0]]
+
+
+def test_changes_are_those_of_each_state():
+    q = np.zeros((3, 2, 2))
+    q[1, 0] = [0, 1]
+    q[2, 0] = [0, 2]
+    assert best_response_changes(q).tolist() == [[True, False], [False, False]]
+
+
+GAME = two_cars()
+FINE = [np.full((4, 10, 2), 0.5)] * 2
+WEIGHTS = np.ones((3, 10, 2))
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"game": None}, "game"),
+        ({"agent": 2}, "agent"),
+        ({"agent": True}, "agent"),
+        ({"policies": FINE[:1]}, "policies"),
+        ({"policies": [FINE[0], None]}, r"policies\[1\]"),
+        ({"policies": [None, FINE[1] * np.nan]}, r"policies\[1\]"),
+        ({"policies": [None, FINE[1][0]]}, r"policies\[1\].*moments"),
+        ({"policies": [None, FINE[1][:1]]}, "lag is 1"),
+        ({"lag": 0}, "lag"),
+        ({"lag": -1}, "lag"),
+        ({"lag": 4}, "lag is 4"),
+        ({"lag": True}, "lag"),
+        ({"lag": 1.0}, "lag"),
+        ({"weights": -WEIGHTS}, "weights"),
+        ({"weights": WEIGHTS * np.nan}, "weights"),
+        ({"weights": WEIGHTS * 1e300}, "weights"),
+        ({"weights": np.ones((4, 10, 2))}, "weights"),
+        ({"weights": np.ones((3, 10, 1))}, "weights"),
+        ({"weights": np.ones((2, 10))}, "weights"),
+        ({"weights": [[1, 2], [3]]}, "weights"),
+        ({"weights": 1.0}, "weights"),
+        ({"weights": "visits"}, "weights"),
+    ],
+)
+def test_what_is_refused(changed, named):
+    with pytest.raises(ValueError, match=named):
+        drift(**{"game": GAME, "agent": 0, "policies": FINE} | changed)
+
+
+def test_more_that_is_refused():
+    alone = GAME.induced_mdp(0, [None, FINE[1][0]])
+    with pytest.raises(ValueError, match="game: has 1 agent"):
+        drift(alone, 0, [None])
+    three = random_game(np.random.default_rng(0), 2, (2, 2, 2))
+    moments_differ = [None, np.full((3, 2, 2), 0.5), np.full((4, 2, 2), 0.5)]
+    with pytest.raises(ValueError, match=r"policies\[2\] has leading axes"):
+        drift(three, 0, moments_differ)
+    for lag in (0, 3, True):
+        with pytest.raises(ValueError, match="lag"):
+            reward_drift(np.zeros((3, 2, 2)), lag)
+    for bad in (np.zeros((1, 2, 2)), np.zeros((2, 2)), np.full((2, 2, 2), np.inf), None):
+        with pytest.raises(ValueError, match="q_star"):
+            best_response_changes(bad)
+    with pytest.raises(ValueError, match="tolerance"):
+        best_response_changes(np.zeros((2, 2, 2)), -1)
