@@ -22,7 +22,9 @@ ROOMS = [
 AUTHORING = "authoring"
 LONGEST_MODULE = 260  # lines
 # The modules that work with neural networks. No other may import torch, nor import one of these.
-TORCH_MODULES: set[str] = set()
+TORCH_MODULES: set[str] = {
+    f"{PACKAGE}.algorithms.{name}" for name in ("networks", "replay", "deep_q", "deep_iql")
+}
 
 
 def module_name(path: Path, root: Path = ROOT) -> str:

@@ -1,0 +1,206 @@
+"""Deep independent Q-learning: every agent learns as if the others were part of the world, with networks and replay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from marl_lessons.algorithms.deep_q import (
+    agent_values,
+    double_q_target,
+    td_loss,
+    with_agent_id,
+)
+from marl_lessons.algorithms.deep_records import DeepHistory, DeepRecorder
+from marl_lessons.algorithms.deep_settings import DeepIQLConfig
+from marl_lessons.algorithms.history import as_config
+from marl_lessons.algorithms.networks import copy_parameters, init_mlp, move_towards
+from marl_lessons.algorithms.replay import Batch, Replay
+from marl_lessons.algorithms.schedules import Progress
+from marl_lessons.algorithms.temporal_difference import epsilon_greedy, one_draw_for_all
+from marl_lessons.checks import as_float_array
+from marl_lessons.envs.batched import BatchedWorlds
+from marl_lessons.seeds import UniformStreams, as_seeds
+
+
+@dataclass(frozen=True, eq=False)
+class GreedyPolicy:
+    """The greedy joint actions of S seeds' networks: ``policy(observations[S·E, n, d])`` is ``actions[S·E, n]``.
+
+    Seed s acts in worlds s·E to (s+1)·E - 1, for any number E. :meth:`of_seed` is a policy for one seed's worlds alone.
+    """
+
+    parameters: list[Tensor]
+    n_seeds: int
+    n_agents: int
+    share_parameters: bool
+    agent_id: bool
+
+    def __call__(self, observations: np.ndarray) -> np.ndarray:
+        """Greedy ``actions[S·E, n]``; the lowest index wins a tie. Raises ValueError naming ``observations``."""
+        return self.values(observations).argmax(axis=-1)
+
+    def values(self, observations: np.ndarray) -> np.ndarray:
+        """Action values ``[S·E, n, A]`` for ``observations[S·E, n, d]``; raises ValueError naming ``observations``."""
+        d = self.parameters[0].shape[1] - self.agent_id * self.n_agents
+        seen = as_float_array("observations", observations, (None, self.n_agents, d))
+        if len(seen) % self.n_seeds:
+            raise ValueError(
+                f"observations: {len(seen)} worlds cannot be shared out to {self.n_seeds} seeds"
+            )
+        inputs = as_inputs(seen, self.n_seeds, self.agent_id, self.parameters[0].device)
+        with torch.no_grad():
+            q = agent_values(self.parameters, inputs, self.share_parameters)
+        return q.flatten(0, 1).cpu().numpy()
+
+    def of_seed(self, which: int) -> GreedyPolicy:
+        """The policy of the seed at position ``which`` alone; raises ValueError naming ``which``."""
+        if which not in range(self.n_seeds):
+            raise ValueError(f"which is {which!r:.80}; allowed are 0 to {self.n_seeds - 1}")
+        per_seed = 1 if self.share_parameters else self.n_agents
+        mine = slice(which * per_seed, (which + 1) * per_seed)
+        parameters = [p[mine] for p in self.parameters]
+        return GreedyPolicy(parameters, 1, self.n_agents, self.share_parameters, self.agent_id)
+
+
+def as_inputs(observations: np.ndarray, n_seeds: int, agent_id: bool, device) -> Tensor:
+    """What the networks see, ``[S, E, n, d]`` float32, from ``observations[S·E, n, d]``; with agent id ``[S, E, n, d + n]``."""
+    seen = torch.as_tensor(observations, dtype=torch.float32, device=device)
+    seen = seen.unflatten(0, (n_seeds, -1))
+    return with_agent_id(seen) if agent_id else seen
+
+
+def choose_actions(
+    online: Sequence[Tensor], inputs: Tensor, epsilon, uniform: np.ndarray, config: DeepIQLConfig
+) -> np.ndarray:
+    """ε-greedy joint actions ``[S, E, n]`` for ``inputs[S, E, n, d]``.
+
+    ``epsilon``: a number, or ``[S, 1]``. ``uniform[2, S, E, n]``: random numbers in [0, 1), two for each agent.
+    """
+    with torch.no_grad():
+        q = agent_values(online, inputs, config.share_parameters).cpu().numpy()
+    if config.correlated_exploration:
+        uniform = one_draw_for_all(uniform)
+    return epsilon_greedy(q, np.reshape(epsilon, (-1, 1, 1)), uniform)
+
+
+def q_update(
+    online: Sequence[Tensor],
+    target: Sequence[Tensor],
+    optimizer: torch.optim.Optimizer,
+    batch: Batch,
+    config: DeepIQLConfig,
+) -> Tensor:
+    """One step of the optimiser for every network; returns each seed's loss before it, ``[S]``."""
+    share = config.share_parameters
+    with torch.no_grad():
+        next_target = agent_values(target, batch.next_observations, share)
+        next_online = next_target
+        if config.double_q:
+            next_online = agent_values(online, batch.next_observations, share)
+        goal = double_q_target(
+            batch.rewards, next_online, next_target, batch.terminated, config.discount
+        )
+    q = agent_values(online, batch.observations, share)
+    loss = td_loss(q, batch.actions, goal, batch.active)
+    optimizer.zero_grad()
+    loss.sum().backward()
+    optimizer.step()
+    return loss.detach()
+
+
+def train_iql(
+    worlds: BatchedWorlds,
+    config: DeepIQLConfig | None = None,
+    seeds=5,
+    device: torch.device | str = "cpu",
+    progress: Callable[[float], None] | None = None,
+    evaluate: Callable[[GreedyPolicy], object] | None = None,
+    before_step: Callable[[BatchedWorlds, int], None] | None = None,
+) -> DeepHistory:
+    """Independent Q-learning with networks (Mnih et al. 2015 for one agent; Albrecht et al. 2024, Ch. 9), all seeds side by side.
+
+    ``worlds``: their number must be a multiple of the number of seeds S; seed s learns in worlds s·E to (s+1)·E - 1, from a
+    replay of its own, and every agent from its own reward. An agent that takes no part adds nothing to the loss.
+
+    ``seeds``: a count or a sequence of integers. Networks, exploration and samples of seed s come from its own random
+    numbers. The chance in the worlds comes from one stream for all of them: seeds are independent runs, the same tuple of
+    seeds always gives the same result on one machine, but a seed's run in random worlds depends on its neighbours.
+
+    ``progress(share)`` is told the share done, from 0 to 1. ``evaluate(policy)`` is called at each record, its answers are
+    kept. ``before_step(worlds, step)`` may change the worlds while training goes on, such as how many cars arrive.
+
+    Raises ValueError naming ``worlds`` (also if its agents have different numbers of actions), ``config`` or ``seeds``.
+    """
+    config, seeds = as_config(config, DeepIQLConfig), as_seeds(seeds)
+    shape = _checked_shape(worlds, len(seeds), config)
+    n_seeds, n_worlds, n_agents = shape
+    # Where random numbers come from: one stream for all worlds, and for each seed its own for ε and for torch.
+    rng = np.random.default_rng([1, *seeds])
+    streams = UniformStreams(seeds, n_numbers=2 * n_worlds * n_agents, block=100)
+    generators = [torch.Generator().manual_seed(seed % 2**63) for seed in seeds]
+    owners = [g for g in generators for _ in range(1 if config.share_parameters else n_agents)]
+
+    n_inputs = max(worlds.observation_sizes) + config.agent_id * n_agents
+    online = init_mlp((n_inputs, *config.hidden_sizes, worlds.n_actions[0]), owners, device)
+    target = copy_parameters(online)
+    optimizer = torch.optim.Adam(online, lr=config.learning_rate)
+    replay = Replay(config.buffer_size, n_seeds, n_agents, n_inputs, device)
+    recorder = DeepRecorder(config, seeds, shape)
+
+    def see(observations):
+        return as_inputs(observations, n_seeds, config.agent_id, device)
+
+    def policy():
+        kept, share = copy_parameters(online), config.share_parameters
+        return GreedyPolicy(kept, n_seeds, n_agents, share, config.agent_id)
+
+    inputs = see(worlds.reset(rng))
+    for step in range(config.n_steps):
+        epsilon = config.epsilon(Progress(step, recorder.episode, None))
+        recorder.record_if_due(step, epsilon, policy, evaluate, progress)
+        if before_step is not None:
+            before_step(worlds, step)
+        uniform = streams.next().reshape(2, n_worlds, n_agents, n_seeds).transpose(0, 3, 1, 2)
+        actions = choose_actions(online, inputs, epsilon, uniform, config)
+        active = worlds.active.reshape(shape).copy()
+        result = worlds.step(actions.reshape(-1, n_agents), rng)
+        next_inputs = see(result.observations)  # of this episode still: a reset comes after
+        cut = False if config.bootstrap_on_truncation else result.truncated[:, None]
+        terminated = (result.terminated | cut).reshape(shape)
+        rewards = config.reward_scale * result.rewards.reshape(shape)
+        replay.add(inputs, actions, rewards, next_inputs, terminated, active)
+        recorder.step_made(step, result.rewards, result.ended)
+        inputs = see(worlds.reset_where(result.ended, rng)) if result.ended.any() else next_inputs
+        for _ in range(config.updates_per_step if step >= config.learn_from else 0):
+            batch = replay.sample(config.batch_size, generators)
+            recorder.update_made(q_update(online, target, optimizer, batch, config))
+            if recorder.n_updates % config.target_interval == 0:
+                move_towards(target, online)
+    epsilon = config.epsilon(Progress(config.n_steps, recorder.episode, None))
+    recorder.record_if_due(config.n_steps, epsilon, policy, evaluate, progress)
+    return recorder.history()
+
+
+def _checked_shape(worlds, n_seeds: int, config: DeepIQLConfig) -> tuple[int, int, int]:
+    """Seeds, worlds per seed, agents."""
+    if not isinstance(worlds, BatchedWorlds):
+        raise ValueError(f"worlds: expected BatchedWorlds, got {worlds!r:.80}")
+    if worlds.n_worlds % n_seeds:
+        raise ValueError(
+            f"worlds: there are {worlds.n_worlds}; {n_seeds} seeds need a multiple of {n_seeds}"
+        )
+    if len(set(worlds.n_actions)) > 1:
+        raise ValueError(
+            f"worlds: agents have different numbers of actions {worlds.n_actions}; they must have the same"
+        )
+    each = worlds.n_worlds // n_seeds
+    if config.buffer_size < each:
+        raise ValueError(
+            f"config: buffer_size is {config.buffer_size}; allowed is at least {each}, the worlds of each seed"
+        )
+    return n_seeds, each, worlds.n_agents

@@ -1,0 +1,91 @@
+"""What a deep learner was told to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from marl_lessons.algorithms.schedules import PerVisit, Schedule, as_schedule
+from marl_lessons.checks import as_count, as_flag, as_number
+
+
+@dataclass(frozen=True)
+class DeepIQLConfig:
+    """Settings of deep independent Q-learning. Raises ValueError naming the field.
+
+    n_steps          steps that every world makes (typical 500 to 5,000)
+    hidden_sizes     units of each hidden layer (typical ``(64, 64)``)
+    learning_rate    of Adam (typical 5e-4 to 2e-3)
+    discount         γ in [0, 1] (typical 0.9 to 0.99)
+    batch_size       joint transitions in a batch, for each seed (typical 32 to 512)
+    buffer_size      joint transitions that each seed's replay keeps (typical 5,000 to 100,000)
+    updates_per_step updates after each step of all worlds (typical 1 to 4)
+    learn_from       steps of all worlds before the first update (typical 10 to 100)
+    target_interval  updates after which the target network becomes a copy of the online one (typical 100 to 1,000)
+    double_q         True: the online network chooses the next action (van Hasselt et al. 2016); False: plain DQN
+    epsilon          ε, probability of a random action, a number in [0, 1] or a schedule, but not ``PerVisit``. It counts the
+                     episodes that all worlds of a seed have finished together, and the steps that each world has made.
+    share_parameters True: the agents of a seed share one network; False: each has its own
+    agent_id         True: an agent's number, one-hot, follows its observation. Take care where numbers tell what agents should
+                     not know, such as who came first
+    correlated_exploration  True: one random number decides for all agents of a world whether they explore: a mistake found
+                     in published programs, here to be studied
+    bootstrap_on_truncation  True: a truncated episode's last target still counts what would have come next. False treats
+                     truncation as termination: a mistake, here to be studied.
+    reward_scale     the learner sees rewards times this number, above 0 (typical: such that returns are of size 1 to 10)
+    n_records        K: networks are recorded K times at equal distances, and at the start
+    """
+
+    n_steps: int = 1_000
+    hidden_sizes: tuple[int, ...] = (64, 64)
+    learning_rate: float = 1e-3
+    discount: float = 0.95
+    batch_size: int = 256
+    buffer_size: int = 40_000
+    updates_per_step: int = 2
+    learn_from: int = 20
+    target_interval: int = 200
+    double_q: bool = True
+    epsilon: Schedule | float = 0.1
+    share_parameters: bool = True
+    agent_id: bool = True
+    correlated_exploration: bool = False
+    bootstrap_on_truncation: bool = True
+    reward_scale: float = 1.0
+    n_records: int = 20
+
+    def __post_init__(self):
+        """Check every field and turn a number ε into a constant schedule."""
+        for name in ("n_steps", "batch_size", "buffer_size", "target_interval", "n_records"):
+            self._put(name, as_count)
+        for name in ("updates_per_step", "learn_from"):
+            self._put(name, as_count, 0)
+        for name in ("double_q", "share_parameters", "agent_id"):
+            self._put(name, as_flag)
+        for name in ("correlated_exploration", "bootstrap_on_truncation"):
+            self._put(name, as_flag)
+        self._put("learning_rate", as_positive, 1.0)
+        self._put("reward_scale", as_positive, 1e6)
+        self._put("discount", as_number, 0.0, 1.0)
+        self._put("epsilon", as_schedule)
+        if isinstance(self.epsilon, PerVisit):
+            raise ValueError(
+                "epsilon: PerVisit counts visits of a table's entries; use a number, Linear, PerEpisode or PerStep"
+            )
+        if not isinstance(self.hidden_sizes, list | tuple) or not self.hidden_sizes:
+            raise ValueError(
+                f"hidden_sizes: expected the units of each hidden layer, as (64, 64), got {self.hidden_sizes!r:.80}"
+            )
+        units = [as_count(f"hidden_sizes[{k}]", size) for k, size in enumerate(self.hidden_sizes)]
+        object.__setattr__(self, "hidden_sizes", tuple(units))
+        if self.n_records > self.n_steps:
+            raise ValueError(
+                f"n_records is {self.n_records}; allowed is at most n_steps = {self.n_steps}"
+            )
+
+    def _put(self, name: str, check, *args) -> None:
+        object.__setattr__(self, name, check(name, getattr(self, name), *args))
+
+
+def as_positive(name: str, value, high: float) -> float:
+    """A number in ``(0, high]``; raises ValueError naming ``name`` otherwise."""
+    return as_number(name, value, 0.0, high, open_low=True)
