@@ -66,8 +66,11 @@ def as_indices(name: str, value, shape: Shape, upper: int | np.ndarray) -> np.nd
     return array.astype(np.intp)
 
 
-def as_flags(name: str, value, count: int) -> np.ndarray:
-    """Return ``value`` as a fresh array of ``count`` booleans; raises ValueError naming ``name`` for anything else."""
+def as_flags(name: str, value, count: int | None) -> np.ndarray:
+    """Return ``value`` as a fresh array of ``count`` booleans (None: 1 or more).
+
+    Raises ValueError naming ``name`` for anything else.
+    """
     return _as_array(name, value, "b", "booleans", (count,)).copy()
 
 

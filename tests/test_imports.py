@@ -23,7 +23,8 @@ AUTHORING = "authoring"
 LONGEST_MODULE = 260  # lines
 # The modules that work with neural networks. No other may import torch, nor import one of these.
 TORCH_MODULES: set[str] = {
-    f"{PACKAGE}.algorithms.{name}" for name in ("networks", "replay", "deep_q", "deep_iql")
+    f"{PACKAGE}.algorithms.{name}"
+    for name in ("networks", "replay", "deep_q", "deep_checks", "deep_iql")
 }
 
 

@@ -1,4 +1,7 @@
-"""Learners: methods that find good behaviour from experience, without the model."""
+"""Learners: methods that find good behaviour from experience, without the model.
+
+Learners with networks need PyTorch and are not imported here: ``from marl_lessons.algorithms.deep_iql import train_iql``.
+"""
 
 from marl_lessons.algorithms.deep_settings import DeepIQLConfig
 from marl_lessons.algorithms.fictitious_play import FictitiousPlay, fictitious_play, run_lengths

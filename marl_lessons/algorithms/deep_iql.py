@@ -9,6 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from marl_lessons.algorithms.deep_checks import (
+    check_functions,
+    check_numbers,
+    check_step,
+    checked_observations,
+    checked_shape,
+    usable_device,
+)
 from marl_lessons.algorithms.deep_q import (
     agent_values,
     double_q_target,
@@ -22,7 +30,7 @@ from marl_lessons.algorithms.networks import copy_parameters, init_mlp, move_tow
 from marl_lessons.algorithms.replay import Batch, Replay
 from marl_lessons.algorithms.schedules import Progress
 from marl_lessons.algorithms.temporal_difference import epsilon_greedy, one_draw_for_all
-from marl_lessons.checks import as_float_array
+from marl_lessons.checks import as_count, as_float_array
 from marl_lessons.envs.batched import BatchedWorlds
 from marl_lessons.seeds import UniformStreams, as_seeds
 
@@ -59,8 +67,9 @@ class GreedyPolicy:
 
     def of_seed(self, which: int) -> GreedyPolicy:
         """The policy of the seed at position ``which`` alone; raises ValueError naming ``which``."""
-        if which not in range(self.n_seeds):
-            raise ValueError(f"which is {which!r:.80}; allowed are 0 to {self.n_seeds - 1}")
+        which = as_count("which", which, low=0)
+        if which >= self.n_seeds:
+            raise ValueError(f"which is {which}; allowed are 0 to {self.n_seeds - 1}")
         per_seed = 1 if self.share_parameters else self.n_agents
         mine = slice(which * per_seed, (which + 1) * per_seed)
         parameters = [p[mine] for p in self.parameters]
@@ -125,20 +134,33 @@ def train_iql(
     """Independent Q-learning with networks (Mnih et al. 2015 for one agent; Albrecht et al. 2024, Ch. 9), all seeds side by side.
 
     ``worlds``: their number must be a multiple of the number of seeds S; seed s learns in worlds s·E to (s+1)·E - 1, from a
-    replay of its own, and every agent from its own reward. An agent that takes no part adds nothing to the loss.
+    replay of its own, and every agent from its own reward. An agent that takes no part adds nothing to the loss. The discount
+    of a game in the worlds is not used, ``config.discount`` is.
 
-    ``seeds``: a count or a sequence of integers. Networks, exploration and samples of seed s come from its own random
+    ``seeds``: a count or a sequence of different integers. Networks, exploration and samples of seed s come from its own random
     numbers. The chance in the worlds comes from one stream for all of them: seeds are independent runs, the same tuple of
     seeds always gives the same result on one machine, but a seed's run in random worlds depends on its neighbours.
 
     ``progress(share)`` is told the share done, from 0 to 1. ``evaluate(policy)`` is called at each record, its answers are
-    kept. ``before_step(worlds, step)`` may change the worlds while training goes on, such as how many cars arrive.
+    kept; it must not step ``worlds``, so make others for it. ``before_step(worlds, step)`` may change the worlds while training goes on, such as how many cars arrive.
 
-    Raises ValueError naming ``worlds`` (also if its agents have different numbers of actions), ``config`` or ``seeds``.
+    Example, the first actions of the first seed's cars in other worlds::
+
+        worlds = TrafficJunction("easy", n_worlds=40, vision=1)
+        config = DeepIQLConfig(n_steps=500, epsilon=Linear(1.0, 0.05, 300, per="step"), reward_scale=0.1)
+        history = train_iql(worlds, config, seeds=5, progress=print)
+        policy = history.policy.of_seed(0)
+        others = TrafficJunction("easy", n_worlds=3, vision=1)
+        actions = policy(others.reset(np.random.default_rng(0)))
+
+    Raises ValueError naming the argument: ``worlds`` also if its agents have different numbers of actions, if a step brings
+    arrays of other shapes, or observations or rewards that are not finite; ``config`` also if what is learned diverges.
     """
     config, seeds = as_config(config, DeepIQLConfig), as_seeds(seeds)
-    shape = _checked_shape(worlds, len(seeds), config)
+    shape, device = checked_shape(worlds, seeds, config), usable_device(device)
+    check_functions(progress=progress, evaluate=evaluate, before_step=before_step)
     n_seeds, n_worlds, n_agents = shape
+    seen_shape = (worlds.n_worlds, n_agents, max(worlds.observation_sizes))
     # Where random numbers come from: one stream for all worlds, and for each seed its own for ε and for torch.
     rng = np.random.default_rng([1, *seeds])
     streams = UniformStreams(seeds, n_numbers=2 * n_worlds * n_agents, block=100)
@@ -156,10 +178,11 @@ def train_iql(
         return as_inputs(observations, n_seeds, config.agent_id, device)
 
     def policy():
+        check_numbers([*online, *recorder.losses], inputs, replay)
         kept, share = copy_parameters(online), config.share_parameters
         return GreedyPolicy(kept, n_seeds, n_agents, share, config.agent_id)
 
-    inputs = see(worlds.reset(rng))
+    inputs = see(checked_observations(worlds.reset(rng), seen_shape))
     for step in range(config.n_steps):
         epsilon = config.epsilon(Progress(step, recorder.episode, None))
         recorder.record_if_due(step, epsilon, policy, evaluate, progress)
@@ -169,6 +192,8 @@ def train_iql(
         actions = choose_actions(online, inputs, epsilon, uniform, config)
         active = worlds.active.reshape(shape).copy()
         result = worlds.step(actions.reshape(-1, n_agents), rng)
+        if step == 0:
+            check_step(result, seen_shape)
         next_inputs = see(result.observations)  # of this episode still: a reset comes after
         cut = False if config.bootstrap_on_truncation else result.truncated[:, None]
         terminated = (result.terminated | cut).reshape(shape)
@@ -184,23 +209,3 @@ def train_iql(
     epsilon = config.epsilon(Progress(config.n_steps, recorder.episode, None))
     recorder.record_if_due(config.n_steps, epsilon, policy, evaluate, progress)
     return recorder.history()
-
-
-def _checked_shape(worlds, n_seeds: int, config: DeepIQLConfig) -> tuple[int, int, int]:
-    """Seeds, worlds per seed, agents."""
-    if not isinstance(worlds, BatchedWorlds):
-        raise ValueError(f"worlds: expected BatchedWorlds, got {worlds!r:.80}")
-    if worlds.n_worlds % n_seeds:
-        raise ValueError(
-            f"worlds: there are {worlds.n_worlds}; {n_seeds} seeds need a multiple of {n_seeds}"
-        )
-    if len(set(worlds.n_actions)) > 1:
-        raise ValueError(
-            f"worlds: agents have different numbers of actions {worlds.n_actions}; they must have the same"
-        )
-    each = worlds.n_worlds // n_seeds
-    if config.buffer_size < each:
-        raise ValueError(
-            f"config: buffer_size is {config.buffer_size}; allowed is at least {each}, the worlds of each seed"
-        )
-    return n_seeds, each, worlds.n_agents

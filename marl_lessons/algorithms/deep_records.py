@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from marl_lessons.algorithms.deep_settings import DeepIQLConfig
+from marl_lessons.algorithms.history import record_moments
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,13 +45,13 @@ class DeepRecorder:
     """Collects a :class:`DeepHistory` while a run goes on; inner machinery that checks nothing."""
 
     def __init__(self, config: DeepIQLConfig, seeds: tuple[int, ...], shape: tuple[int, int, int]):
-        """``shape``: seeds, worlds per seed, agents."""
-        self.moments = np.linspace(0, config.n_steps, config.n_records + 1).astype(int)
+        """``shape``: seeds, worlds per seed, agents. ``losses`` holds those since the last record, each a tensor ``[S]``."""
+        self.moments = record_moments(config)
         self.seeds, self.shape = seeds, shape
         self.episode = np.zeros((shape[0], 1), dtype=int)
         self.n_updates = 0
         self._total = np.zeros((shape[0] * shape[1], shape[2]))
-        self._losses: list = []
+        self.losses: list = []
         self._ended: list[tuple[np.ndarray, ...]] = []
         self._records: list[tuple] = []
 
@@ -66,7 +67,7 @@ class DeepRecorder:
 
     def update_made(self, loss) -> None:
         """Note each seed's loss, a tensor ``[S]``."""
-        self._losses.append(loss)
+        self.losses.append(loss)
         self.n_updates += 1
 
     def record_if_due(
@@ -81,7 +82,7 @@ class DeepRecorder:
         if step != self.moments[len(self._records)]:
             return
         n_seeds, now = self.shape[0], policy()
-        losses = [loss.cpu().numpy() for loss in self._losses]
+        losses = [loss.cpu().numpy() for loss in self.losses]
         self._records.append(
             (
                 self.episode[:, 0].copy(),
@@ -91,7 +92,7 @@ class DeepRecorder:
                 evaluate(now) if evaluate is not None else None,
             )
         )
-        self._losses = []
+        self.losses = []
         if progress is not None:
             progress(float(step / self.moments[-1]))
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from marl_lessons.algorithms.schedules import PerVisit, Schedule, as_schedule
+from marl_lessons.algorithms.schedules import Schedule, as_exploration
 from marl_lessons.checks import as_count, as_flag, as_number
+
+USUAL_RECORDS = 20
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class DeepIQLConfig:
     bootstrap_on_truncation  True: a truncated episode's last target still counts what would have come next. False treats
                      truncation as termination: a mistake, here to be studied.
     reward_scale     the learner sees rewards times this number, above 0 (typical: such that returns are of size 1 to 10)
-    n_records        K: networks are recorded K times at equal distances, and at the start
+    n_records        K: networks are recorded K times at equal distances, and at the start; None: 20 times, or at every step
     """
 
     n_steps: int = 1_000
@@ -51,11 +53,14 @@ class DeepIQLConfig:
     correlated_exploration: bool = False
     bootstrap_on_truncation: bool = True
     reward_scale: float = 1.0
-    n_records: int = 20
+    n_records: int | None = None
 
     def __post_init__(self):
         """Check every field and turn a number ε into a constant schedule."""
-        for name in ("n_steps", "batch_size", "buffer_size", "target_interval", "n_records"):
+        self._put("n_steps", as_count)
+        if self.n_records is None:
+            object.__setattr__(self, "n_records", min(USUAL_RECORDS, self.n_steps))
+        for name in ("batch_size", "buffer_size", "target_interval", "n_records"):
             self._put(name, as_count)
         for name in ("updates_per_step", "learn_from"):
             self._put(name, as_count, 0)
@@ -66,11 +71,7 @@ class DeepIQLConfig:
         self._put("learning_rate", as_positive, 1.0)
         self._put("reward_scale", as_positive, 1e6)
         self._put("discount", as_number, 0.0, 1.0)
-        self._put("epsilon", as_schedule)
-        if isinstance(self.epsilon, PerVisit):
-            raise ValueError(
-                "epsilon: PerVisit counts visits of a table's entries; use a number, Linear, PerEpisode or PerStep"
-            )
+        self._put("epsilon", as_exploration)
         if not isinstance(self.hidden_sizes, list | tuple) or not self.hidden_sizes:
             raise ValueError(
                 f"hidden_sizes: expected the units of each hidden layer, as (64, 64), got {self.hidden_sizes!r:.80}"

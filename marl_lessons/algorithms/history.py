@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from marl_lessons.algorithms.schedules import PerVisit, Schedule, as_schedule
+from marl_lessons.algorithms.schedules import PerAgent, Schedule, as_exploration, as_schedule
 from marl_lessons.checks import as_count, as_flag, as_number
 
 USUAL_RECORDS = 50
@@ -58,26 +58,42 @@ def check_run(config) -> None:
     if config.time_limit is not None:
         _put(config, "time_limit", as_count)
     _put(config, "step_size", as_schedule)
-    _put(config, "epsilon", as_schedule)
-    if isinstance(config.epsilon, PerVisit):
-        raise ValueError(
-            "epsilon: PerVisit counts the visits of an action, but ε is needed before one is chosen; "
-            "use a number, PerEpisode or PerStep"
-        )
+    _put(config, "epsilon", as_exploration)
 
 
 def _put(config, name: str, check, *args) -> None:
     object.__setattr__(config, name, check(name, getattr(config, name), *args))
 
 
-def as_config(config, kind: type = TabularConfig):
+def as_config(config, kind: type = TabularConfig, *, per_agent: bool = False):
     """``config``, a ``kind`` of settings and nothing more, as it is, the defaults for None; raises ValueError otherwise.
 
     Settings of another learner are refused, also those that have more fields: they would be ignored without a word.
+    ``per_agent``: whether the learner can follow a :class:`~marl_lessons.algorithms.schedules.PerAgent`.
     """
     if config is not None and type(config) is not kind:
         raise ValueError(f"config: expected a {kind.__name__} or None, got {config!r:.80}")
-    return kind() if config is None else config
+    config = kind() if config is None else config
+    for field in () if per_agent else fields(config):
+        if isinstance(getattr(config, field.name), PerAgent):
+            raise ValueError(
+                f"config: {field.name} is a PerAgent; this learner needs one number or schedule for all agents"
+            )
+    return config
+
+
+def common_n_actions(name: str, problem) -> int:
+    """How many actions every agent of a game or of worlds has; raises ValueError naming ``name`` where they differ."""
+    if len(set(problem.n_actions)) > 1:
+        raise ValueError(
+            f"{name}: agents have different numbers of actions {problem.n_actions}; they must have the same"
+        )
+    return problem.n_actions[0]
+
+
+def record_moments(config) -> np.ndarray:
+    """``[K+1]``: the steps at which to record, ``config.n_records`` of them at equal distances, and the start."""
+    return np.linspace(0, config.n_steps, config.n_records + 1).astype(int)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +106,7 @@ class History:
     q ``[K+1, E, n, S, A]``   the tables
     visits ``[K+1, E, n, S, A]``  how often each entry had been updated
     episodes ``[K+1, E]``     episodes finished
-    epsilon ``[K+1, E]``      exploration rate at that moment
+    epsilon ``[K+1, E]``      exploration rate at that moment; 0 where the learner explores by temperature instead
     returns                   one array ``[episodes, n]`` per seed: undiscounted return of every finished episode
     lengths                   one array ``[episodes]`` per seed: its steps
     last_states               one array ``[episodes]`` per seed: the terminal state reached, or the last state before truncation
@@ -135,7 +151,7 @@ class Recorder:
         **others: np.ndarray,
     ):
         """``q``, ``visits`` and ``others``: the arrays ``[E, n, S, ...]``, named as in History, that the run updates in place."""
-        self.moments = np.linspace(0, config.n_steps, config.n_records + 1).astype(int)
+        self.moments = record_moments(config)
         self.seeds, self._tables = seeds, {"q": q, "visits": visits, **others}
         n_moments, n_seeds = len(self.moments), len(seeds)
         self.records = {

@@ -19,8 +19,8 @@ class IndependentConfig(TabularConfig):
     """Settings of independent Q-learning: those of :class:`TabularConfig`, and the following. Raises ValueError.
 
     step_size     may also be a tuple, one number or schedule for each agent
-    temperature   τ, at least 1e-9, of Boltzmann exploration, one number or a tuple with one for each agent, in units of reward; ε is
-                  not used then. None: ε-greedy
+    temperature   τ, at least 1e-9, of Boltzmann exploration, one number or a tuple with one for each agent, in units of reward. ε is
+                  not used then, and recorded as 0. None: ε-greedy
     optimism      what to do with bad news: None for plain Q-learning, :class:`Hysteretic`, :class:`Lenient` or
                   :class:`Distributed`
     learns        None: all agents learn all the time. Otherwise one entry for each agent, None or (first, end): it learns
@@ -56,8 +56,7 @@ class IndependentConfig(TabularConfig):
         self._put(
             "correlated_exploration", as_flag("correlated_exploration", self.correlated_exploration)
         )
-        draws_otherwise = self.temperature is not None or isinstance(self.optimism, Lenient)
-        if self.correlated_exploration and draws_otherwise:
+        if self.correlated_exploration and not self.uses_epsilon:
             raise ValueError(
                 "correlated_exploration is True; allowed only with ε-greedy exploration, "
                 "without temperature and Lenient()"
@@ -76,6 +75,11 @@ class IndependentConfig(TabularConfig):
     def _put(self, name: str, value) -> None:
         object.__setattr__(self, name, value)
 
+    @property
+    def uses_epsilon(self) -> bool:
+        """Whether the agents explore with probability ε, rather than by temperature."""
+        return self.temperature is None and not isinstance(self.optimism, Lenient)
+
     def learning(self, step: int, n_agents: int) -> np.ndarray:
         """``[n]`` booleans: which agents learn at ``step``."""
         windows = self.learns or (None,) * n_agents
@@ -85,7 +89,7 @@ class IndependentConfig(TabularConfig):
 def fitting(config: TabularConfig | None, n_agents: int) -> IndependentConfig:
     """``config`` as an :class:`IndependentConfig`; raises ValueError where its tuples do not fit ``n_agents``."""
     if not isinstance(config, IndependentConfig):
-        plain = as_config(config, TabularConfig)
+        plain = as_config(config, TabularConfig, per_agent=True)
         config = IndependentConfig(**{f.name: getattr(plain, f.name) for f in fields(plain)})
     parts = config.step_size.parts if isinstance(config.step_size, PerAgent) else None
     for name, value in (
@@ -122,7 +126,8 @@ def behaviour_policies(history: History, config: TabularConfig) -> list[np.ndarr
 
     ``config``: the one the history was made with. So the whole history of joint policies is known, and with it the MDP that
     each agent faced. Raises ValueError naming ``config`` for a lenient learner, whose temperatures are not recorded, and
-    ``history`` if it has no agent axis.
+    for correlated exploration, where the joint policy is not the product of the agents' own; ``history`` if it has no
+    agent axis.
     """
     if not isinstance(history, History) or history.q.ndim != 5:
         raise ValueError(
@@ -132,6 +137,11 @@ def behaviour_policies(history: History, config: TabularConfig) -> list[np.ndarr
     config = fitting(config, n_agents)
     if isinstance(config.optimism, Lenient):
         raise ValueError("config: a lenient learner acts on temperatures that are not recorded")
+    if config.correlated_exploration:
+        raise ValueError(
+            "config: correlated_exploration is True; the agents do not draw independently, "
+            "so that policies of their own do not tell what they do together"
+        )
     table = history.q if history.policies is None else history.policies
     policies = []
     for i in range(n_agents):

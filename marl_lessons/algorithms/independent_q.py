@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from marl_lessons.algorithms.history import History, Recorder, TabularConfig
@@ -46,6 +48,8 @@ def independent_q_learning(
     """
     n = check_game("game", game).n_agents
     config = fitting(config, n)
+    if not config.uses_epsilon:
+        config = replace(config, epsilon=0.0)  # recorded so, too
     draws = config.batch_size if np.max(config.memory) > 1 else 0
     own_numbers = draws + isinstance(config.optimism, Lenient)
     streams = UniformStreams(seeds, n_numbers=(2 + own_numbers) * n + 2)
@@ -113,10 +117,8 @@ class _Learners:
     def learn(self, now: Transition) -> None:
         """Move every agent's table by one transition: the present one, or the mean of a batch from its memory."""
         config = self.config
-        row, next_row = (
-            self.first_row + now.state[:, None],
-            self.first_row + now.next_state[:, None],
-        )
+        row = self.first_row + now.state[:, None]
+        next_row = self.first_row + now.next_state[:, None]
         entry, reward = row * self.n_actions + now.action, now.reward
         ends = (now.terminated if config.bootstrap_on_truncation else now.ended)[:, None]
         learning = 1 if config.learns is None else config.learning(now.step, len(self.own_actions))
@@ -132,29 +134,30 @@ class _Learners:
         target = q_learning_target(reward, next_q, ends, self.discount)
         error = target - self.entries.take(entry)
         progress = Progress(now.step, now.episode, np.maximum(self.counts.take(entry), 1))
-        step_size = config.step_size(progress)
-        if isinstance(config.optimism, Hysteretic):
-            worse = config.optimism.negative_step_size(progress)
-            step_size = hysteretic_step(error, step_size, worse)
-        elif isinstance(config.optimism, Distributed):
-            step_size = hysteretic_step(error, step_size, 0.0)
-        elif isinstance(config.optimism, Lenient):
-            ignored = self._bad_news_is_ignored(error, entry, now.uniform[-1])
-            step_size = np.where(ignored, 0.0, step_size)
-            self._cool(learning, entry, next_row, ends)
-        change = learning * (step_size * error)
+        change = learning * (self._step_size(progress, error, entry, now.uniform) * error)
         if self.memory is not None:  # an entry may be drawn several times
             np.add.at(self.entries, entry, change / config.batch_size)
-        elif self.policies is not None:
-            before = self.rows.take(row, axis=0)
-            self.entries[entry] += change
+            return
+        before = None if self.policies is None else self.rows.take(row, axis=0)
+        self.entries[entry] += change
+        if self.policies is not None:
             self._keep_or_change(row, now.action, before)
-        else:
-            self.entries[entry] += change
+        if self.temperatures is not None:
+            self._cool(learning, entry, next_row, ends)
 
-    def _bad_news_is_ignored(self, error, entry, uniform) -> np.ndarray:
-        temperature = self.temperatures.reshape(-1).take(entry)
-        return (error < 0) & (uniform < leniency(temperature, self.config.optimism.leniency))
+    def _step_size(self, progress: Progress, error, entry, uniform) -> np.ndarray | float:
+        """α, and where the news is bad what the optimism makes of it."""
+        step_size, optimism = self.config.step_size(progress), self.config.optimism
+        if optimism is None:
+            return step_size
+        if isinstance(optimism, Hysteretic):
+            worse = optimism.negative_step_size(progress)
+        elif isinstance(optimism, Distributed):
+            worse = 0.0
+        else:  # Lenient
+            forgives = leniency(self.temperatures.reshape(-1).take(entry), optimism.leniency)
+            worse = np.where(uniform[-1] < forgives, 0.0, step_size)
+        return hysteretic_step(error, step_size, worse)
 
     def _cool(self, learning, entry, next_row, ends) -> None:
         lenient, temperatures = self.config.optimism, self.temperatures.reshape(-1)

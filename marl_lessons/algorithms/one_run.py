@@ -12,7 +12,7 @@ from bisect import bisect_right
 
 import numpy as np
 
-from marl_lessons.algorithms.history import History
+from marl_lessons.algorithms.history import History, record_moments
 from marl_lessons.algorithms.independent_config import IndependentConfig, fitting
 from marl_lessons.algorithms.schedules import Constant, PerAgent
 from marl_lessons.checks import as_count
@@ -116,7 +116,7 @@ class _Log:
     """Collects the :class:`History` of one run from lists."""
 
     def __init__(self, config: IndependentConfig, game: MarkovGame, seed: int):
-        self.moments = np.linspace(0, config.n_steps, config.n_records + 1).astype(int)
+        self.moments = record_moments(config)
         self.config, self.game, self.seed = config, game, seed
         self.q, self.visits, self.episodes, self.ended = [], [], [], []
 

@@ -51,7 +51,8 @@ class Lenient:
     leniency     θ: how much a temperature forgives, above 0 (typical 1)
     coldest      once the mean temperature of a state is below this, its greedy action is taken (typical 2)
     exploration  ω: above that, actions are drawn by Boltzmann exploration at ω times the mean temperature (typical 1;
-                 above 0). LMRL2 explores so, and by nothing else: the config's ε and temperature are not used.
+                 above 0). LMRL2 explores so, and by nothing else: the config's ε and temperature are not used, and ε is
+                 recorded as 0.
     diffusion    τ: share of the next state's mean temperature that an entry takes over, in [0, 1] (typical 0.1)
     """
 

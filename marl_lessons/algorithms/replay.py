@@ -63,9 +63,12 @@ class Replay:
     def add(self, observations, actions, rewards, next_observations, terminated, active) -> None:
         """Store one step of E worlds of every seed: arrays or tensors ``[S, E, n, d]`` and ``[S, E, n]``, as in :class:`Batch`.
 
-        Raises ValueError naming the argument for another shape, or for more worlds than the buffer holds.
+        Raises ValueError naming the argument for another shape, or for more worlds than the buffer holds or none. That the
+        numbers are finite is not checked here, at every step: :meth:`is_finite` tells.
         """
         n_worlds = self._check_observations("observations", observations)
+        if n_worlds == 0:
+            raise ValueError("observations: expected those of at least one world of each seed")
         if n_worlds > self.capacity:
             raise ValueError(
                 f"observations: {n_worlds} worlds are more than the capacity, {self.capacity}"
@@ -80,6 +83,10 @@ class Replay:
         rows = (self._n_stored + torch.arange(n_worlds)) % self.capacity
         self._memory[:, rows.to(self._memory.device)] = torch.cat(columns, dim=-1)
         self._n_stored += n_worlds
+
+    def is_finite(self) -> bool:
+        """Whether every stored number is finite."""
+        return bool(self._memory.isfinite().all())
 
     def sample(self, batch_size: int, generators) -> Batch:
         """``batch_size`` transitions of each seed, every one kept equally likely, with replacement.

@@ -164,6 +164,24 @@ def as_schedule(name: str, value) -> Schedule:
     return value if callable(value) else Constant(as_number(name, value, 0.0, 1.0))
 
 
+def as_exploration(name: str, value) -> Schedule:
+    """An exploration rate as a schedule, from a schedule or a number.
+
+    Raises ValueError naming ``name`` for anything else, also for :class:`PerVisit` and :class:`PerAgent`.
+    """
+    schedule = as_schedule(name, value)
+    if isinstance(schedule, PerVisit):
+        raise ValueError(
+            f"{name}: PerVisit counts the visits of an action, but ε is needed before one is chosen; "
+            "use a number, Linear, PerEpisode or PerStep"
+        )
+    if isinstance(schedule, PerAgent):
+        raise ValueError(
+            f"{name}: expected one number or schedule for all agents, got a PerAgent with {len(schedule.parts)}"
+        )
+    return schedule
+
+
 def _check_fields(schedule, **highest: float) -> None:
     """Replace the named fields of a frozen ``schedule`` by checked floats in [0, highest]."""
     for name, high in highest.items():

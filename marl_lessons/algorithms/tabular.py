@@ -42,35 +42,29 @@ def _one_agent(mdp: MarkovGame) -> MarkovGame:
     return mdp
 
 
-def _learn(game: MarkovGame, config: TabularConfig | None, seeds, on_policy: bool) -> History:
-    config = as_config(config)
-    n, n_states, n_actions = game.n_agents, game.n_states, game.n_actions[0]
-    if set(game.n_actions) != {n_actions}:
-        raise ValueError(
-            f"game: agents have different numbers of actions {game.n_actions}; they must have the same"
-        )
-    streams = UniformStreams(seeds, n_numbers=2 * n + 2)
+def _learn(mdp: MarkovGame, config: TabularConfig | None, seeds, on_policy: bool) -> History:
+    """Arrays of E seeds are ``[E, 1]`` here: an agent axis of length 1, as worlds, schedules and records have it."""
+    config, n_states, n_actions = as_config(config), mdp.n_states, mdp.n_actions[0]
+    # Four numbers for each step: two to explore, one for the outcome, one to begin the next episode.
+    streams = UniformStreams(seeds, n_numbers=4)
     n_seeds = len(streams.seeds)
-    q = np.full((n_seeds, n, n_states, n_actions), config.initial_value)
-    q[:, :, game.terminal] = 0.0
+    q = np.full((n_seeds, 1, n_states, n_actions), config.initial_value)
+    q[:, :, mdp.terminal] = 0.0
     visits = np.zeros(q.shape, dtype=np.int64)
     recorder = Recorder(config, streams.seeds, q, visits)
-    # Flat views of the tables: row (seed, agent, state), entry row * A + action. One index is faster than four.
+    # Flat views of the tables: row (seed, state), entry row * A + action. One index is faster than three.
     rows, entries, counts = q.reshape(-1, n_actions), q.reshape(-1), visits.reshape(-1)
-    first_row = np.arange(n_seeds * n).reshape(n_seeds, n) * n_states
-    world = SeededWorlds(game, config.time_limit, n_seeds)
+    first_row = np.arange(n_seeds)[:, None] * n_states
+    world = SeededWorlds(mdp, config.time_limit, n_seeds)
 
-    def explorations(uniform):  # [2, E, n]: two numbers for each learner
-        return uniform[: 2 * n].reshape(2, n, n_seeds).swapaxes(1, 2)
-
-    def choose(row, uniform, epsilon):
-        return epsilon_greedy(rows.take(row, axis=0), epsilon, uniform)
+    def choose(values, epsilon, uniform):
+        return epsilon_greedy(values, epsilon, uniform[:2, :, None])
 
     uniform = streams.next()
     world.begin(uniform[-1], np.arange(n_seeds))
     row = first_row + world.state[:, None]
     epsilon = config.epsilon(Progress(0, world.episode, None))
-    action = choose(row, explorations(uniform), epsilon)
+    action = choose(rows.take(row, axis=0), epsilon, uniform)
     for step in range(config.n_steps):
         recorder.record_if_due(step, world.episode, epsilon)
         reward, terminated, ended = world.step(action, uniform[-2])
@@ -80,10 +74,10 @@ def _learn(game: MarkovGame, config: TabularConfig | None, seeds, on_policy: boo
         # The maximum over a short last axis is ten times faster in Fortran order.
         next_q = np.asfortranarray(rows.take(next_row, axis=0))
         if on_policy:
-            next_action = epsilon_greedy(next_q, epsilon, explorations(uniform))
-            target = sarsa_target(reward, next_q, next_action, ends[:, None], game.discount)
+            next_action = choose(next_q, epsilon, uniform)
+            target = sarsa_target(reward, next_q, next_action, ends[:, None], mdp.discount)
         else:
-            target = q_learning_target(reward, next_q, ends[:, None], game.discount)
+            target = q_learning_target(reward, next_q, ends[:, None], mdp.discount)
         entry = row * n_actions + action
         count = counts.take(entry) + 1
         counts[entry] = count
@@ -95,7 +89,7 @@ def _learn(game: MarkovGame, config: TabularConfig | None, seeds, on_policy: boo
             world.begin(uniform[-1], over)
             row = first_row + world.state[:, None]
             epsilon = config.epsilon(Progress(step + 1, world.episode, None))
-        action = choose(row, explorations(uniform), epsilon)
+        action = choose(rows.take(row, axis=0), epsilon, uniform)
         if on_policy:
             action = np.where(ended[:, None], action, next_action)
     recorder.record_if_due(config.n_steps, world.episode, epsilon)

@@ -6,19 +6,29 @@ The worlds are batched ones (:class:`~marl_lessons.envs.batched.BatchedWorlds`) 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
-from marl_lessons.algorithms.history import Recorder, TabularConfig, as_config
+from marl_lessons.algorithms.history import (
+    Recorder,
+    TabularConfig,
+    as_config,
+    common_n_actions,
+)
 from marl_lessons.algorithms.schedules import Progress
 from marl_lessons.algorithms.temporal_difference import epsilon_greedy, q_learning_target
 from marl_lessons.checks import as_flag, as_generator, as_indices, as_number
-from marl_lessons.envs.batched import BatchedWorlds
+from marl_lessons.envs.batched import BatchedWorlds, check_batched_worlds
 
 
-class WorldsHistory(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class WorldsHistory:
     """What was recorded: K+1 moments, E worlds, n agents, O local states, A actions.
+
+    ``q`` differs from that of :class:`~marl_lessons.algorithms.History`: its rows are what an agent sees, not states, and
+    it has an agent axis only if each agent has a table of its own. So it is no table of the game's states, and what takes
+    a History does not take it.
 
     steps ``[K+1]``           steps made by each world before the record
     q ``[K+1, E, O, A]``      the tables that the agents of each world share; ``[K+1, E, n, O, A]`` if each has its own
@@ -73,9 +83,10 @@ def independent_q_learning_in_worlds(
     Raises ValueError naming ``worlds``, ``config``, ``rng``, ``discount`` or ``shared``.
     """
     _check_worlds(worlds)
+    n_actions = common_n_actions("worlds", worlds)
     config, rng = as_config(config), as_generator("rng", rng)
     discount, shared = as_number("discount", discount, 0.0, 1.0), as_flag("shared", shared)
-    n_worlds, n, n_actions = worlds.n_worlds, worlds.n_agents, worlds.n_actions[0]
+    n_worlds, n = worlds.n_worlds, worlds.n_agents
     owners = (n_worlds,) if shared else (n_worlds, n)
     q = np.full((*owners, worlds.n_local_states, n_actions), config.initial_value)
     visits = np.zeros(q.shape, dtype=np.int64)
@@ -125,13 +136,9 @@ def independent_q_learning_in_worlds(
 
 
 def _check_worlds(worlds) -> None:
-    known = isinstance(worlds, BatchedWorlds)
-    if not known or not all(hasattr(worlds, a) for a in ("local_states", "n_local_states")):
+    check_batched_worlds("worlds", worlds)
+    if not all(hasattr(worlds, name) for name in ("local_states", "n_local_states")):
         raise ValueError(
             "worlds: expected batched worlds that number what agents see (local_states, n_local_states), "
             f"got a {type(worlds).__name__}"
-        )
-    if len(set(worlds.n_actions)) > 1:
-        raise ValueError(
-            f"worlds: agents have different numbers of actions {worlds.n_actions}; they must have the same"
         )

@@ -10,7 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from marl_lessons.algorithms.history import History, Recorder, as_config, check_run
+from marl_lessons.algorithms.history import (
+    History,
+    Recorder,
+    as_config,
+    check_run,
+    common_n_actions,
+)
 from marl_lessons.algorithms.schedules import Progress, Schedule, as_schedule
 from marl_lessons.algorithms.seeded_worlds import draw_actions, experience
 from marl_lessons.algorithms.temporal_difference import q_learning_target, td_update
@@ -100,11 +106,8 @@ def wolf_phc(game: MarkovGame, config: WolfConfig | None = None, seeds=30) -> Hi
     ValueError naming ``game`` (also if its agents have different numbers of actions), ``config`` or ``seeds``.
     """
     config = as_config(config, WolfConfig)
-    n, n_states, n_actions = check_game("game", game).n_agents, game.n_states, game.n_actions[0]
-    if set(game.n_actions) != {n_actions}:
-        raise ValueError(
-            f"game: agents have different numbers of actions {game.n_actions}; they must have the same"
-        )
+    n, n_states = check_game("game", game).n_agents, game.n_states
+    n_actions = common_n_actions("game", game)
     streams = UniformStreams(seeds, n_numbers=2 * n + 2)
     n_seeds = len(streams.seeds)
     q = np.zeros((n_seeds, n, n_states, n_actions))

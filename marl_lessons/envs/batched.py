@@ -10,12 +10,15 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from marl_lessons.checks import as_count, as_flags
+
 
 class BatchedStep(NamedTuple):
     """What one step of E worlds with n agents brought.
 
     observations ``[E, n, d]`` float32  what each agent sees next; zeros where it took no part in this step and takes none in the next
-    rewards ``[E, n]`` float64          each agent's own reward
+    rewards ``[E, n]`` float64          each agent's own reward; where a slot ended and was given away in the same step, the new
+                                        holder's
     terminated ``[E, n]`` booleans      this agent's story ended with this step: nothing that follows counts for it
     truncated ``[E]`` booleans          the clock cut the world's episode short; its story would have gone on
     ended ``[E]`` booleans              the world's episode is over, for either reason; begin it again before the next step
@@ -30,14 +33,16 @@ class BatchedStep(NamedTuple):
 
 @runtime_checkable
 class BatchedWorlds(Protocol):
-    """E copies of one problem that advance together.
+    """E copies of one problem that advance together. They keep their state between calls: not for several threads at once.
 
     n_worlds           E
     n_agents           n
     n_actions          ``(A_1, …, A_n)``: agent i's actions are 0 to A_i - 1
     observation_sizes  ``(d_1, …, d_n)``: observations have d = max d_i entries; agent i's end with zeros where d_i < d
     active             ``[E, n]`` booleans: which agents take part at the next step (a car may not have arrived yet). What
-                       an agent does that takes no part is ignored; its reward is 0
+                       an agent does that takes no part is ignored; its reward is 0, unless it arrives with this step (a car
+                       that is hit on arrival pays at once). All False in a world that has ended
+    ended              ``[E]`` booleans: whose episode is over, or has not begun: begin it again before the next step
     """
 
     n_worlds: int
@@ -45,6 +50,7 @@ class BatchedWorlds(Protocol):
     n_actions: tuple[int, ...]
     observation_sizes: tuple[int, ...]
     active: np.ndarray
+    ended: np.ndarray
 
     def reset(self, rng: np.random.Generator) -> np.ndarray:
         """Begin a new episode in every world; returns the observations ``[E, n, d]``."""
@@ -54,3 +60,43 @@ class BatchedWorlds(Protocol):
 
     def step(self, actions: np.ndarray, rng: np.random.Generator) -> BatchedStep:
         """Advance every world by the joint actions ``[E, n]``, whole numbers."""
+
+
+MEMBERS = (*BatchedWorlds.__annotations__, "reset", "reset_where", "step")
+
+
+def check_batched_worlds(name: str, worlds) -> BatchedWorlds:
+    """Return batched worlds as they are.
+
+    Raises ValueError naming ``name`` where something of the protocol is missing, or its attributes have other shapes than
+    E and n say.
+    """
+    missing = [member for member in MEMBERS if not hasattr(worlds, member)]
+    if missing:
+        raise ValueError(
+            f"{name}: expected batched worlds as TrafficJunction or GameWorlds, got {worlds!r:.80} without {missing[0]}"
+        )
+    n_worlds, n = (as_count(f"{name}.{m}", getattr(worlds, m)) for m in ("n_worlds", "n_agents"))
+    for member in ("n_actions", "observation_sizes"):
+        sizes = getattr(worlds, member)
+        if not isinstance(sizes, tuple) or len(sizes) != n:
+            raise ValueError(
+                f"{name}.{member}: expected a tuple with one entry for each of {n} agents, got {sizes!r:.80}"
+            )
+        for i, size in enumerate(sizes):
+            as_count(f"{name}.{member}[{i}]", size)
+    as_flags(f"{name}.ended", worlds.ended, n_worlds)
+    active = np.asarray(worlds.active)
+    if active.dtype != bool or active.shape != (n_worlds, n):
+        raise ValueError(
+            f"{name}.active: expected booleans of shape {(n_worlds, n)}, got {active.dtype} of shape {active.shape}"
+        )
+    return worlds
+
+
+def check_going_on(ended: np.ndarray) -> None:
+    """Raises ValueError if some world has ``ended[E]``, naming the first: it must be begun again before the next step."""
+    if ended.any():
+        raise ValueError(
+            f"world {int(np.flatnonzero(ended)[0])} has ended; call reset or reset_where first"
+        )

@@ -45,6 +45,11 @@ class GameWorlds:
         """``[E, n]`` booleans: all True while the world's episode lasts, all False before the first and when it is over."""
         return np.repeat(~self._worlds.ended[:, None], self.n_agents, axis=1)
 
+    @property
+    def ended(self) -> np.ndarray:
+        """``[E]`` booleans: whose episode is over or has not begun."""
+        return self._worlds.ended.copy()
+
     def reset(self, rng: np.random.Generator) -> np.ndarray:
         """Begin a new episode in every world; returns the observations ``[E, n, S]``. Raises ValueError naming ``rng``."""
         return self._observations(self._worlds.reset(rng))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from marl_lessons.checks import as_count, as_indices, as_number
-from marl_lessons.envs.batched import BatchedWorlds
+from marl_lessons.envs.batched import BatchedWorlds, check_batched_worlds
 
 
 def as_parallel_env(
@@ -24,16 +24,18 @@ def as_parallel_env(
 
     In PettingZoo an agent that ended is gone until the next reset, but a slot of a batched world may be used again, by the
     next car. So all agents stay until the world's episode is over. ``infos[agent]["active"]`` says whether the slot takes
-    part in the next step, ``infos[agent]["left"]`` whether the story of the one who held it ended with this one. With the
+    part in the next step, ``infos[agent]["left"]`` whether the story of the one who held it ended with this one; where the
+    slot is given away in the same step, the reward that comes with ``left`` is already the new holder's. With the
     last step all agents end: as terminated if the world's episode or their own story ended by itself, as truncated if
     the clock cut it short. An action for a slot that takes no part may be left out.
 
     Raises ValueError naming ``worlds``, ``seed``, ``low`` or ``high``, and ImportError if PettingZoo is not installed.
     """
     parallel_env = import_pettingzoo()[0]
-    if not isinstance(worlds, BatchedWorlds) or worlds.n_worlds != 1:
-        given = getattr(worlds, "n_worlds", f"a {type(worlds).__name__}")
-        raise ValueError(f"worlds: expected batched worlds with n_worlds = 1, got {given}")
+    if check_batched_worlds("worlds", worlds).n_worlds != 1:
+        raise ValueError(
+            f"worlds: expected batched worlds with n_worlds = 1, got {worlds.n_worlds}"
+        )
     # PettingZoo asks for a subclass of its own class, which exists only now.
     kind = type("WorldAsParallelEnv", (_WorldAsParallelEnv, parallel_env), {})
     return kind(worlds, seed, as_number("low", low), as_number("high", high, low))

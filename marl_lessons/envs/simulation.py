@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from marl_lessons.checks import as_count, as_flags, as_generator, as_indices
+from marl_lessons.envs.batched import check_going_on
 from marl_lessons.envs.markov_game import MarkovGame, check_game
 
 
@@ -124,10 +125,7 @@ class Worlds:
         actions = as_indices(
             "actions", actions, (self.n_worlds, self.game.n_agents), np.array(self.game.n_actions)
         )
-        if self.ended.any():
-            raise ValueError(
-                f"world {int(np.flatnonzero(self.ended)[0])} has ended; call reset or reset_where first"
-            )
+        check_going_on(self.ended)
         pairs = self._outcomes.pairs(self.states, actions)
         self.states, rewards = self._outcomes.sample(pairs, rng.random(self.n_worlds))
         self.ages += 1

@@ -12,7 +12,7 @@ from marl_lessons.checks import (
     as_indices,
     as_number,
 )
-from marl_lessons.envs.batched import BatchedStep
+from marl_lessons.envs.batched import BatchedStep, check_going_on
 from marl_lessons.envs.traffic_routes import LEVELS, network
 from marl_lessons.envs.traffic_views import cars_at, look_up, observe, views
 
@@ -53,14 +53,15 @@ class TrafficJunction:
     Then, entry by entry in a fixed order, a car arrives with probability ``arrival_rate``, unless N cars are there.
     It takes a random free slot and a random route. Then every car pays 0.01 τ, τ being the steps since its arrival
     (driving or not), and 10 more if another car stands in its cell. A collision changes nothing else: the cars drive on, and
-    pay again in each step in which they share a cell. A car that leaves the road gets 0. An episode has 20, 40 or 80 steps,
-    and it is a success if ``failed`` is still False at the end: no collision at all. A new episode begins without cars, so
-    all agents see zeros.
+    pay again in each step in which they share a cell. A car that leaves the road pays nothing. An episode has 20, 40 or 80
+    steps, and it is a success if ``failed`` is still False at the end: no collision at all. A new episode begins without
+    cars, so all agents see zeros.
 
     Faithful to the program of Singh et al. (2019), where these may surprise:
     nobody looks whether the entry is free: a car that brakes on the first cell of its route may be hit there;
     where several cars arrive while one slot is free, the first entry gets it (north before west on the easy level);
-    a slot may be given away again in the very step in which its car leaves;
+    a slot may be given away again in the very step in which its car leaves; its reward of that step is then the new car's,
+    0, or -10 if the new car is hit on arrival, though the slot is ``terminated``;
     the last action that a newly arrived car sees is the slot's, 1 where the car that left it braked in the step before;
     on the easy level cell (5, 3) looks like a cell without road.
     ``clean_observations`` mends the last two.
@@ -74,7 +75,7 @@ class TrafficJunction:
                              collided
     waited ``[E, n]``        τ;  last_actions ``[E, n]``
     collided ``[E, n]``      shares its cell with another car now;  failed ``[E]``: a collision happened in this episode
-    ages ``[E]``             steps made;  ended ``[E]``
+    ages ``[E]``             steps made
     """
 
     def __init__(
@@ -111,7 +112,7 @@ class TrafficJunction:
         self.n_local_states = len(self.roads.route)
         self._n_places = 1 + int(self.roads.place_at.max())
         nobody = np.zeros((self.n_worlds, self.n_agents), dtype=int)
-        self.local_states, self.waited, self.last_actions = nobody, nobody, nobody
+        self._states, self.waited, self.last_actions = nobody, nobody, nobody
         self.collided, self.failed = nobody > 0, np.zeros(self.n_worlds, dtype=bool)
         self.ages, self.ended = np.zeros(self.n_worlds, dtype=int), ~self.failed
 
@@ -126,24 +127,31 @@ class TrafficJunction:
         self._arrival_rate = as_number("arrival_rate", value, 0.0, 1.0)
 
     @property
+    def local_states(self) -> np.ndarray:
+        """``[E, n]``: each car's route and position as one number, 0 without a car; an array that cannot be written to."""
+        states = self._states.view()
+        states.flags.writeable = False
+        return states
+
+    @property
     def active(self) -> np.ndarray:
-        """``[E, n]`` booleans: which slots have a car."""
-        return self.local_states > 0
+        """``[E, n]`` booleans: which slots have a car that drives on with the next step; none if the episode is over."""
+        return (self._states > 0) & ~self.ended[:, None]
 
     @property
     def route(self) -> np.ndarray:
         """``[E, n]``: the number of each car's route, -1 without a car."""
-        return self.roads.route[self.local_states]
+        return self.roads.route[self._states]
 
     @property
     def progress(self) -> np.ndarray:
         """``[E, n]``: how many cells of its route lie behind each car, -1 without a car."""
-        return self.roads.progress[self.local_states]
+        return self.roads.progress[self._states]
 
     @property
     def cells(self) -> np.ndarray:
         """``[E, n, 2]``: row and column of each car, -1 without a car."""
-        return self.roads.cell[self.local_states]
+        return self.roads.cell[self._states]
 
     def reset(self, rng: np.random.Generator) -> np.ndarray:
         """Begin a new episode in every world; returns the observations ``[E, n, d]``. Raises ValueError naming ``rng``."""
@@ -156,17 +164,19 @@ class TrafficJunction:
         """
         which, _ = as_flags("which", which, self.n_worlds), as_generator("rng", rng)
         going_on = ~which
-        self.local_states = self.local_states * going_on[:, None]
+        self._states = self._states * going_on[:, None]
         self.waited = self.waited * going_on[:, None]
         self.last_actions = self.last_actions * going_on[:, None]
         self.collided = self.collided & going_on[:, None]
         self.failed, self.ages = self.failed & going_on, self.ages * going_on
         self.ended = self.ended & going_on
-        counts = cars_at(self.roads.place[self.local_states], self._n_places)
-        return observe(self._views, self.local_states, self.last_actions, counts)
+        counts = cars_at(self.roads.place[self._states], self._n_places)
+        return observe(self._views, self._states, self.last_actions, counts)
 
     def step(self, actions: np.ndarray, rng: np.random.Generator) -> BatchedStep:
         """Advance every world by the joint actions ``[E, n]``. ``terminated[e, i]``: the car in slot i has left the road.
+
+        Then ``rewards[e, i]`` is 0, or the reward of the car that has taken its slot in this very step.
 
         Draws the same random numbers whatever the cars do: worlds that are stepped with equal generators see the same
         arrivals, as long as no car is refused for want of a slot. Raises ValueError naming ``actions`` or ``rng``, and for
@@ -174,23 +184,20 @@ class TrafficJunction:
         """
         rng = as_generator("rng", rng)
         actions = as_indices("actions", actions, (self.n_worlds, self.n_agents), 2)
-        if self.ended.any():
-            raise ValueError(
-                f"world {int(np.flatnonzero(self.ended)[0])} has ended; call reset or reset_where first"
-            )
-        self.local_states, left = drive_on(self.local_states, actions, self.roads.leaves)
-        stayed = self.active
+        check_going_on(self.ended)
+        self._states, left = drive_on(self._states, actions, self.roads.leaves)
+        stayed = self._states > 0
         self.waited = (self.waited + 1) * stayed
         self.last_actions = np.where(stayed, actions, self.last_actions)
         self._let_arrive(*rng.random((3, len(self.level.entries), self.n_worlds)))
-        places = self.roads.place[self.local_states]
+        places = self.roads.place[self._states]
         counts = cars_at(places, self._n_places)
         self.collided = look_up(counts, places) > 1
         self.failed = self.failed | self.collided.any(axis=1)
         self.ages = self.ages + 1
         self.ended = self.ages >= self.time_limit
         return BatchedStep(
-            observe(self._views, self.local_states, self.last_actions, counts),
+            observe(self._views, self._states, self.last_actions, counts),
             junction_rewards(self.waited, self.collided),
             left,
             self.ended.copy(),
@@ -204,11 +211,18 @@ class TrafficJunction:
             worlds = np.flatnonzero(arrives[entry])
             if not len(worlds):
                 continue
-            free = self.local_states[worlds] == 0
+            free = self._states[worlds] == 0
             room = free.sum(axis=1)
             worlds, free, room = worlds[room > 0], free[room > 0], room[room > 0]
             chosen = nth_free(free, (slot[entry, worlds] * room).astype(int))
             route = routes[(way[entry, worlds] * len(routes)).astype(int)]
-            self.local_states[worlds, chosen] = self.roads.first_state[route]
+            self._states[worlds, chosen] = self.roads.first_state[route]
             if self.clean_observations:
                 self.last_actions[worlds, chosen] = GAS
+
+
+def check_junction(name: str, world) -> TrafficJunction:
+    """Return a Traffic Junction as it is; raises ValueError naming ``name`` for anything else."""
+    if not isinstance(world, TrafficJunction):
+        raise ValueError(f"{name}: expected a TrafficJunction, got {world!r:.80}")
+    return world

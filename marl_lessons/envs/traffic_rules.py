@@ -1,23 +1,40 @@
-"""Two ways to drive through the Traffic Junction without learning: the yardsticks of every learner."""
+"""Two ways to drive through the Traffic Junction without learning: the yardsticks of every learner.
+
+Both take ``observations`` that they do not look at, so that they can be given as ``act`` to
+``play_episodes`` or ``junction_frames``.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from marl_lessons.envs.traffic_junction import BRAKE, GAS, TrafficJunction, drive_on
+from marl_lessons.envs.traffic_junction import (
+    BRAKE,
+    GAS,
+    TrafficJunction,
+    check_junction,
+    drive_on,
+)
 
 
-def never_brake(world: TrafficJunction) -> np.ndarray:
-    """Actions ``[E, n]``: gas in every slot, whatever happens. Who succeeds no more often than this has learned nothing."""
+def never_brake(world: TrafficJunction, observations: np.ndarray | None = None) -> np.ndarray:
+    """Actions ``[E, n]``: gas in every slot, whatever happens. Who succeeds no more often than this has learned nothing.
+
+    Raises ValueError naming ``world`` if it is no Traffic Junction.
+    """
+    world = check_junction("world", world)
     return np.full((world.n_worlds, world.n_agents), GAS)
 
 
-def full_information_rule(world: TrafficJunction) -> np.ndarray:
+def full_information_rule(
+    world: TrafficJunction, observations: np.ndarray | None = None
+) -> np.ndarray:
     """Actions ``[E, n]`` of a traffic control that sees all cars: of those that want one cell, the longest on the road goes.
 
     Cars that share no cell now share none after they have moved. What is left are cars hit on the first cell of their route
-    by a new arrival: the rule does not look that far ahead.
+    by a new arrival: the rule does not look that far ahead. Raises ValueError naming ``world`` if it is no Traffic Junction.
     """
+    world = check_junction("world", world)
     place, states = world.roads.place, world.local_states
     after, _ = drive_on(states, never_brake(world), world.roads.leaves)
     priority = world.waited * world.n_agents + np.arange(world.n_agents)  # no two are equal

@@ -19,6 +19,7 @@ from marl_lessons.evaluation.exploitability import (
 from marl_lessons.evaluation.gauges import seen_td_errors, turns
 from marl_lessons.evaluation.induced import (
     best_response_values,
+    expected_targets,
     expected_td_errors,
     induced_arrays,
     regret_history,
@@ -32,6 +33,7 @@ from marl_lessons.evaluation.outcomes import (
     passing_chances,
 )
 from marl_lessons.evaluation.overgeneralisation import values_against
+from marl_lessons.evaluation.own_world import OwnWorld, own_world
 from marl_lessons.evaluation.returns import discounted_returns
 from marl_lessons.evaluation.staleness import SplitError, Staleness, split_error, staleness
 from marl_lessons.evaluation.statistics import (
@@ -47,6 +49,7 @@ __all__ = [
     "Band",
     "Drift",
     "Found",
+    "OwnWorld",
     "Passing",
     "PlayedEpisodes",
     "Share",
@@ -58,6 +61,7 @@ __all__ = [
     "discounted_returns",
     "distance_to_optimum",
     "drift",
+    "expected_targets",
     "expected_td_errors",
     "exploitability",
     "first_episodes",
@@ -67,6 +71,7 @@ __all__ = [
     "kernel_drift",
     "nash_conv",
     "outcome_counts",
+    "own_world",
     "passing_chances",
     "play_episodes",
     "reachable_states",

@@ -1,7 +1,8 @@
 """How much an agent's world changes while the others learn, exactly, and how much it can change at most.
 
 The moments of a training history are the first axis, K of them; seeds may follow. :func:`total_variation`,
-:func:`kernel_drift` and :func:`reward_drift` are pure functions of checked arrays: they check the lag and nothing else.
+:func:`reward_drift_bound` and :func:`weighted_mean` are pure functions of checked arrays, and :func:`now_and_then` checks the
+lag and nothing else.
 """
 
 from __future__ import annotations
@@ -53,15 +54,18 @@ def total_variation(p: np.ndarray, q: np.ndarray) -> np.ndarray:
 def kernel_drift(transition: np.ndarray, lag: int = 1) -> np.ndarray:
     """``[K-lag, ..., S, A]``: total variation between ``transition[K, ..., S, A, S]`` now and ``lag`` records ago.
 
-    Raises ValueError naming ``lag``.
+    Raises ValueError naming ``transition`` or ``lag``.
     """
-    now, then = now_and_then(transition, lag)
-    return total_variation(now, then)
+    transition = as_float_array("transition", transition, (..., None, None, None, None))
+    return total_variation(*now_and_then(transition, lag))
 
 
 def reward_drift(reward: np.ndarray, lag: int = 1) -> np.ndarray:
-    """``[K-lag, ..., S, A]``: how far ``reward[K, ..., S, A]`` moved in ``lag`` records; raises ValueError naming it."""
-    now, then = now_and_then(reward, lag)
+    """``[K-lag, ..., S, A]``: how far ``reward[K, ..., S, A]`` moved in ``lag`` records.
+
+    Raises ValueError naming ``reward`` or ``lag``.
+    """
+    now, then = now_and_then(as_float_array("reward", reward, (..., None, None, None)), lag)
     return np.abs(now - then)
 
 
@@ -94,7 +98,7 @@ def drift(
     moving = check_histories(game, agent, policies)
     others, alive = product_policy(moving), ~game.terminal
     transition, reward = seen_by(game, agent)
-    kernel = kernel_drift(induced_kernel(others, transition), lag)
+    kernel = total_variation(*now_and_then(induced_kernel(others, transition), lag))
     rewards = reward_drift(induced_reward(others, reward), lag)
     joint = total_variation(*now_and_then(others, lag))
     single = sum(total_variation(*now_and_then(policy, lag)) for policy in moving)

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from marl_lessons.checks import as_count, as_generator
-from marl_lessons.envs.batched import BatchedWorlds
+from marl_lessons.checks import as_count, as_flags, as_generator
+from marl_lessons.envs.batched import BatchedWorlds, check_batched_worlds
 
 
 class PlayedEpisodes(NamedTuple):
@@ -31,21 +31,22 @@ def play_episodes(
     n_rounds: int,
     rng: np.random.Generator,
     measure: Callable[[BatchedWorlds], np.ndarray] | None = None,
+    max_steps: int = 100_000,
 ) -> PlayedEpisodes:
     """Play ``n_rounds`` episodes in each of the E worlds, E · n_rounds in all, round after round.
 
     ``act(world, observations[E, n, d])`` returns the actions ``[E, n]``. ``measure(world)`` returns an array ``[E, ...]``
     and is read in each world when its episode ends: ``lambda world: world.failed``, for example. Every world contributes
-    as many episodes as any other, so short episodes are not counted more often than long ones. Raises ValueError naming the
-    argument.
+    as many episodes as any other, so short episodes are not counted more often than long ones. A round takes as many steps as
+    its longest episode. Raises ValueError naming the argument, and ``world`` if a round is not over after ``max_steps``.
     """
-    if not isinstance(world, BatchedWorlds):
-        raise ValueError(f"world: expected batched worlds as TrafficJunction, got {world!r:.80}")
+    world = check_batched_worlds("world", world)
     for name, function in (("act", act), ("measure", measure)):
         if not callable(function) and not (name == "measure" and function is None):
             raise ValueError(f"{name}: expected a function, got {function!r:.80}")
     n_rounds, rng = as_count("n_rounds", n_rounds), as_generator("rng", rng)
-    rounds = [_play_round(world, act, rng, measure) for _ in range(n_rounds)]
+    max_steps = as_count("max_steps", max_steps)
+    rounds = [_play_round(world, act, rng, measure, max_steps) for _ in range(n_rounds)]
     returns = np.concatenate([played.returns for played in rounds])
     if measure is None:
         return PlayedEpisodes(returns, None)
@@ -54,37 +55,42 @@ def play_episodes(
 
 def share(flags: np.ndarray) -> Share:
     """The share of True among ``flags[K]`` with its standard error; raises ValueError naming ``flags``."""
-    flags = np.asarray(flags)
-    if flags.dtype != bool or flags.ndim != 1 or not len(flags):
-        raise ValueError(
-            f"flags: expected booleans of shape (any,), got {flags.dtype} of shape {flags.shape}"
-        )
+    flags = as_flags("flags", flags, None)
     value = flags.mean()
     return Share(float(value), float(np.sqrt(value * (1 - value) / len(flags))))
 
 
-def _play_round(world, act, rng: np.random.Generator, measure) -> PlayedEpisodes:
+def _play_round(world, act, rng: np.random.Generator, measure, max_steps: int) -> PlayedEpisodes:
     """One episode in each world; worlds that have ended play on until the last one ends, but no longer count."""
     observations, playing = world.reset(rng), np.ones(world.n_worlds, dtype=bool)
     returns, measured = np.zeros((world.n_worlds, world.n_agents)), None
-    while playing.any():
+    for _ in range(max_steps):
         step = world.step(act(world, observations), rng)
         returns += step.rewards * playing[:, None]
         over = playing & step.ended
         if measure is not None and over.any():
             seen = _as_measured(measure(world), world.n_worlds)
             measured = seen.copy() if measured is None else measured
+            if seen.shape != measured.shape:
+                raise ValueError(f"measure: returned shapes {measured.shape} and {seen.shape}")
             measured[over] = seen[over]
         playing &= ~step.ended
-        observations = step.observations
-        if step.ended.any() and playing.any():
-            observations = world.reset_where(step.ended, rng)
-    return PlayedEpisodes(returns, measured)
+        if not playing.any():
+            return PlayedEpisodes(returns, measured)
+        observations = world.reset_where(step.ended, rng) if step.ended.any() else step.observations
+    raise ValueError(
+        f"world: an episode has not ended after {max_steps} steps; give it a time limit or allow more max_steps"
+    )
 
 
 def _as_measured(value, n_worlds: int) -> np.ndarray:
     """What ``measure`` returned, as an array with one entry for each world; or ValueError."""
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"measure: expected it to return an array, got {value!r:.80}") from error
+    if array.dtype == object:
+        raise ValueError(f"measure: expected it to return an array of numbers, got {value!r:.80}")
     if array.ndim == 0 or len(array) != n_worlds:
         raise ValueError(
             f"measure: returned an array of shape {array.shape}; its first axis must have {n_worlds} entries, one a world"

@@ -8,7 +8,7 @@ import numpy as np
 
 from marl_lessons.checks import as_float_array
 from marl_lessons.envs.markov_game import MarkovGame
-from marl_lessons.evaluation.induced import check_moments, product_policy, seen_by
+from marl_lessons.evaluation.induced import others_policy, seen_by
 
 
 def seen_td_errors(
@@ -21,8 +21,7 @@ def seen_td_errors(
     |:func:`~marl_lessons.evaluation.induced.expected_td_errors`|: a perfect table, too, sees errors wherever partner or world are
     unpredictable. Entries of terminal states are 0. Raises ValueError naming the argument.
     """
-    checked = check_moments(game, agent, policies, skip_own=True)
-    others = product_policy([p for p in checked if p is not None])
+    others = others_policy(game, agent, policies)
     shape = (*others.shape[:-2], game.n_states, game.n_actions[agent])
     q = as_float_array("q", q, shape)
     transition, reward = seen_by(game, agent)

@@ -31,11 +31,12 @@ def settled_value(rewards: np.ndarray, chances: np.ndarray, ratio: float) -> flo
 def values_against(game: MarkovGame, agent: int, partner, ratio: float = 1.0) -> np.ndarray:
     """``[A_i]``: where the table entries of ``agent`` settle against a partner who draws actions from ``partner[A_j]``.
 
-    ``game``: two agents who decide once, in state 0; chance may have a say in the payoff. ``ratio``: β / α in [0, 1]; 1 for
+    ``game``: two agents who decide once: a matrix game, or one whose episodes begin in state 0 and end with the first step,
+    so that chance may have a say in the payoff. ``ratio``: β / α in [0, 1]; 1 for
     plain Q-learning, whose entries are average payoffs. Exact for step sizes that go to 0. Raises ValueError naming the
     argument.
     """
-    if check_game("game", game).n_agents != 2 or (game.discount > 0 and not game.is_matrix_game):
+    if check_game("game", game).n_agents != 2 or not decides_once(game):
         raise ValueError(f"game: expected one decision of two agents, got {game!r}")
     agent = check_agent(game.reward, agent)
     partner = as_distributions("partner", partner, (game.n_actions[1 - agent],))
@@ -53,3 +54,9 @@ def values_against(game: MarkovGame, agent: int, partner, ratio: float = 1.0) ->
             for r, t in zip(rewards, chances)
         ]
     )
+
+
+def decides_once(game: MarkovGame) -> bool:
+    """Whether the game has one state, or every episode begins in state 0 and ends with its first step."""
+    ends_at_once = not game.terminal[0] and not game.transition[0][..., ~game.terminal].any()
+    return game.is_matrix_game or bool(game.initial[0] == 1 and ends_at_once)

@@ -27,6 +27,10 @@ class CorridorWorlds:
     def active(self):
         return (self.local_states > 0) & (self.age < self.time_limit)[:, None]
 
+    @property
+    def ended(self):
+        return self.age >= self.time_limit
+
     def reset(self, rng):
         return self.reset_where(np.ones(self.n_worlds, dtype=bool), rng)
 

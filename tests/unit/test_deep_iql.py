@@ -41,6 +41,10 @@ class Clock:
         self.time = np.zeros(n_worlds, dtype=int)
         self.actions = []
 
+    @property
+    def ended(self):
+        return self.time == self.n_steps
+
     def see(self):
         time = self.time if self.size > 1 else 0 * self.time
         return np.repeat(np.eye(self.size, dtype=np.float32)[time][:, None], self.n_agents, axis=1)
@@ -383,9 +387,97 @@ def test_impossible_arguments_are_refused():
         train_iql(worlds, quick(), [])
     with pytest.raises(ValueError, match="buffer_size"):
         train_iql(worlds, quick(buffer_size=1), 2)
+    for seeds in ([3, 3], (1, 0, 2, 0)):
+        with pytest.raises(ValueError, match=r"^seeds: .* twice"):
+            train_iql(worlds, quick(), seeds)
+    for device in ("gpu", "cuda:99", "meta", None, 1.5):
+        with pytest.raises(ValueError, match=r"^device"):
+            train_iql(worlds, quick(), 2, device)
+    for name in ("progress", "evaluate", "before_step"):
+        with pytest.raises(ValueError, match=f"^{name}: expected a function or None, got True"):
+            train_iql(worlds, quick(), 2, **{name: True})
+    assert not worlds.actions, "refused before the first step"
     worlds.n_actions = (2, 3)
-    with pytest.raises(ValueError, match="numbers of actions"):
+    with pytest.raises(ValueError, match=r"^worlds: .*numbers of actions"):
         train_iql(worlds, quick(), 2)
+
+
+def test_a_policy_of_no_such_seed_is_refused():
+    policy = train_iql(Clock(4, 2, 2, 5, always_one), quick(n_steps=2), 2).policy
+    for which in (-1, 2, True, 1.0, "0", None, np.array([0]), np.array([0, 1])):
+        with pytest.raises(ValueError, match=r"^which is"):
+            policy.of_seed(which)
+    assert same_parameters(policy.of_seed(np.int64(1)), policy.of_seed(1), atol=0.0)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("observations", np.ones((4, 2), np.float32)),
+        ("observations", np.ones((4, 2, 2), np.float32)),
+        ("rewards", np.ones(4)),
+        ("rewards", np.ones((2, 2))),
+        ("terminated", np.zeros(4, dtype=bool)),
+        ("terminated", np.zeros((4, 2))),
+        ("truncated", np.zeros((4, 2), dtype=bool)),
+        ("truncated", False),
+        ("ended", np.zeros(3, dtype=bool)),
+        ("ended", np.zeros(4, dtype=int)),
+    ],
+)
+def test_steps_of_other_shapes_are_refused(field, value):
+    worlds = Clock(4, 2, 2, 5, always_one)
+    right = worlds.step
+    worlds.step = lambda actions, rng: right(actions, rng)._replace(**{field: value})
+    with pytest.raises(ValueError, match=f"^worlds: expected {field} to be"):
+        train_iql(worlds, quick(), 2)
+    assert len(worlds.actions) == 1
+
+
+def test_worlds_that_bring_something_else_are_refused():
+    worlds = Clock(4, 2, 2, 5, always_one)
+    worlds.step = lambda actions, rng: None
+    with pytest.raises(ValueError, match=r"^worlds: expected a step to bring a BatchedStep"):
+        train_iql(worlds, quick(), 2)
+    worlds.reset = lambda rng: np.ones((4, 1, 2), np.float32)
+    with pytest.raises(ValueError, match=r"^worlds: expected observations"):
+        train_iql(worlds, quick(), 2)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_numbers_that_are_not_finite_are_refused_at_the_next_record(wrong):
+    worlds = Clock(4, 2, 2, 50, lambda a: np.where(a == 1, wrong, 0.0))
+    with np.errstate(invalid="ignore"), pytest.raises(ValueError, match=r"^worlds: an observation"):
+        train_iql(worlds, quick(n_steps=40), 2)
+    assert len(worlds.actions) == 20, "records are 20 steps apart"
+
+    worlds = Clock(4, 2, 2, 50, always_one)
+    see = worlds.see
+    worlds.see = lambda: np.where(len(worlds.actions) < 3, see(), wrong).astype(np.float32)
+    with pytest.raises(ValueError, match=r"^worlds: an observation"):
+        train_iql(worlds, quick(n_steps=40, updates_per_step=0), 2)
+
+
+def test_divergence_is_refused():
+    worlds = Clock(4, 2, 2, 50, lambda a: np.full(a.shape, 1e15))
+    with pytest.raises(ValueError, match=r"^config: losses or parameters"):
+        train_iql(worlds, quick(n_steps=40, reward_scale=1e6), 2)
+
+
+def test_records_are_20_or_every_step():
+    assert DeepIQLConfig().n_records == 20 and DeepIQLConfig(n_steps=7).n_records == 7
+    history = train_iql(Clock(2, 1, 2, 5, always_one), quick(n_steps=7, n_records=None), seeds=2)
+    assert history.steps.tolist() == list(range(8))
+
+
+def test_the_example_of_the_docstring_runs():
+    lines = train_iql.__doc__.split("worlds::")[1].split("Raises")[0].strip().splitlines()
+    assert len(lines) == 6
+    code = "\n".join(line.strip() for line in lines).replace("n_steps=500", "n_steps=25")
+    names = {"TrafficJunction": TrafficJunction, "DeepIQLConfig": DeepIQLConfig, "Linear": Linear}
+    exec(
+        code.replace("progress=print", "progress=None"), names | {"train_iql": train_iql, "np": np}
+    )
 
 
 def test_impossible_observations_are_refused():

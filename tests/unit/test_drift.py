@@ -240,3 +240,15 @@ def test_more_that_is_refused():
             best_response_changes(bad)
     with pytest.raises(ValueError, match="tolerance"):
         best_response_changes(np.zeros((2, 2, 2)), -1)
+
+
+def test_drifts_of_lists_and_of_what_is_no_array():
+    rewards = [[[0.0, 1.0]], [[0.5, -1.0]]]
+    assert reward_drift(rewards).tolist() == [[[0.5, 2.0]]]
+    kernels = [[[[1.0, 0.0]], [[0.0, 1.0]]], [[[0.5, 0.5]], [[0.0, 1.0]]]]
+    assert kernel_drift(kernels).tolist() == [[[0.5], [0.0]]]
+    for bad in (3.0, "text", None, [[1.0], [2.0, 3.0]], np.zeros((3, 2)), np.full((2, 1, 2, 1), np.nan)):  # fmt: skip
+        with pytest.raises(ValueError, match=r"^reward"):
+            reward_drift(bad)
+        with pytest.raises(ValueError, match=r"^transition"):
+            kernel_drift(bad)

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from marl_lessons.envs.batched import BatchedStep
+from marl_lessons.envs.game_worlds import GameWorlds
+from marl_lessons.envs.matrix_games import matrix_game
 from marl_lessons.envs.traffic_junction import TrafficJunction
 from marl_lessons.envs.traffic_rules import never_brake
 from marl_lessons.evaluation.episodes import play_episodes, share
@@ -17,6 +19,10 @@ class Countdown:
 
     def __init__(self):
         self.age, self.resets = np.zeros(3, dtype=int), np.zeros(3, dtype=int)
+
+    @property
+    def ended(self):
+        return self.age == np.arange(1, 4)
 
     def reset(self, rng):
         return self.reset_where(np.ones(3, dtype=bool), rng)
@@ -73,7 +79,7 @@ def test_a_share_and_its_error():
     assert share(np.ones(3, dtype=bool)) == (1.0, 0.0)
 
 
-@pytest.mark.parametrize("bad", [[], [[True]], [1, 0], [0.5], "yes", None])
+@pytest.mark.parametrize("bad", [[], [[True]], [1, 0], [0.5], "yes", None, [[True], [True, False]]])
 def test_a_share_of_nothing_is_refused(bad):
     with pytest.raises(ValueError, match=r"^flags"):
         share(bad)
@@ -85,9 +91,24 @@ def test_a_share_of_nothing_is_refused(bad):
         ({"world": 3}, "world"), ({"act": None}, "act"), ({"n_rounds": 0}, "n_rounds"),
         ({"rng": 1}, "rng"), ({"measure": 2}, "measure"), ({"measure": lambda w: 1}, "measure"),
         ({"measure": lambda w: np.zeros(2)}, "measure"),
+        ({"measure": lambda w: [[1], [1, 2], [3]]}, "measure: expected it to return an array"),
+        ({"measure": lambda w: [None] * 3}, "measure: expected it to return an array"),
+        ({"measure": lambda w: np.zeros((3, w.age.max()))}, "measure: returned shapes"),
+        ({"max_steps": 0}, "max_steps"), ({"max_steps": True}, "max_steps"),
     ],
 )  # fmt: skip
 def test_bad_arguments_are_refused(change, name):
     arguments = {"world": Countdown(), "act": act_on_age, "n_rounds": 1, "rng": np.random.default_rng(0)}  # fmt: skip
     with pytest.raises(ValueError, match=f"^{name}"):
         play_episodes(**{**arguments, **change})
+
+
+def test_worlds_that_never_end_are_given_up():
+    """Episodes of world 2 last 3 steps: 3 are enough, 2 are not; and a game without end has no chance at all."""
+    arguments = Countdown(), act_on_age, 2, np.random.default_rng(0)
+    assert play_episodes(*arguments, max_steps=3).returns.shape == (6, 2)
+    with pytest.raises(ValueError, match=r"^world: an episode has not ended after 2 steps"):
+        play_episodes(*arguments, max_steps=2)
+    endless = GameWorlds(matrix_game([[[1.0, 2.0]], [[1.0, 2.0]]]), 2)
+    with pytest.raises(ValueError, match=r"^world: an episode has not ended after 50 steps"):
+        play_episodes(endless, lambda w, _: np.zeros((2, 2), int), 1, arguments[-1], max_steps=50)

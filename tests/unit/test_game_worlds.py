@@ -42,7 +42,7 @@ def test_every_step_is_one_of_the_game(seed, n_worlds, time_limit, outcomes):
                 assert rewards[e, i] == table[at]
                 assert terminated[e, i] == game.terminal[after[e]]
                 assert worlds.local_states[e, i] == worlds.states[e] == after[e]
-                assert worlds.active[e, i] == (not ended[e])
+                assert worlds.active[e, i] == (not ended[e]) and worlds.ended[e] == ended[e]
             late = time_limit is not None and ages[e] >= time_limit
             assert truncated[e] == (late and not game.terminal[after[e]])
             assert ended[e] == (late or game.terminal[after[e]])
@@ -95,9 +95,10 @@ def test_nothing_handed_out_is_a_view_of_the_inside():
     worlds, rng = GameWorlds(two_cars(), 1), np.random.default_rng(0)
     observations, states, active = worlds.reset(rng), worlds.states, worlds.active
     local_states, start = worlds.local_states, worlds.states.item()
-    for array in (observations, states, active, local_states):
-        array[...] = 0
-    assert worlds.states.item() == start and worlds.active.all()
+    ended = worlds.ended
+    for array in (observations, states, active, local_states, ended):
+        array[...] = array.dtype == bool and array is ended
+    assert worlds.states.item() == start and worlds.active.all() and not worlds.ended.any()
 
 
 def test_one_hot_of_any_shape():

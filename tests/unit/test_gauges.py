@@ -47,6 +47,15 @@ def test_against_loops_for_three_agents_with_unequal_actions(agent):
     assert np.allclose(seen_td_errors(game, agent, q, policies), expected, atol=1e-12)
 
 
+def test_an_agent_alone_sees_what_the_world_does():
+    rng = np.random.default_rng(8)
+    game = random_game(rng, 4, (3,))
+    q = rng.normal(size=(4, 3))
+    sizes = seen_td_errors(game, 0, q, [None])
+    assert np.allclose(sizes, by_loops(game, 0, q, [np.full((4, 3), 1 / 3)]), atol=1e-12)
+    assert sizes.any()
+
+
 def test_against_loops_and_simulation_on_the_crossing():
     rng = np.random.default_rng(5)
     cars = two_cars(distance=2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -452,3 +454,24 @@ def test_wrong_histories():
             behaviour_policies(history, wrong)
     with pytest.raises(ValueError, match="config: temperature has 3 entries"):
         behaviour_policies(history, IndependentConfig(temperature=(1, 2, 3)))
+    with pytest.raises(ValueError, match=r"^config: correlated_exploration is True"):
+        behaviour_policies(history, IndependentConfig(10, n_records=1, correlated_exploration=True))
+
+
+@pytest.mark.parametrize(
+    ("fields", "recorded"),
+    [
+        ({}, 0.3),
+        ({"optimism": Distributed()}, 0.3),
+        ({"temperature": 0.5}, 0.0),
+        ({"temperature": (0.5, 2.0), "optimism": Hysteretic()}, 0.0),
+        ({"optimism": Lenient()}, 0.0),
+    ],
+)
+def test_an_exploration_rate_that_is_not_used_is_recorded_as_zero(fields, recorded):
+    config = IndependentConfig(60, 0.1, 0.3, n_records=3, **fields)
+    history = independent_q_learning(GAMES["two cars"], config, 2)
+    assert (history.epsilon == recorded).all() and history.epsilon.shape == (4, 2)
+    if recorded == 0:  # nothing else depends on it
+        other = independent_q_learning(GAMES["two cars"], replace(config, epsilon=0.9), 2)
+        assert np.array_equal(history.q, other.q) and (other.epsilon == 0).all()

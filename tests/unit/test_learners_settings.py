@@ -6,8 +6,20 @@ import numpy as np
 import pytest
 from random_games import random_game
 
-from marl_lessons.algorithms import TabularConfig, independent_q_learning, q_learning, sarsa
-from marl_lessons.envs import MarkovGame, crossroads, two_cars
+from marl_lessons.algorithms import (
+    DeepIQLConfig,
+    IndependentConfig,
+    PerVisit,
+    TabularConfig,
+    WolfConfig,
+    independent_q_learning,
+    minimax_q,
+    q_learning,
+    sarsa,
+    wolf_phc,
+)
+from marl_lessons.algorithms.schedules import PerAgent
+from marl_lessons.envs import MarkovGame, crossroads, soccer, two_cars
 from marl_lessons.solvers import policy_evaluation, policy_iteration, value_iteration
 
 NAN, INF = float("nan"), float("inf")
@@ -28,6 +40,25 @@ def test_wrong_settings(name, values):
     for value in values:
         with pytest.raises(ValueError, match=name):
             TabularConfig(**{name: value})
+
+
+@pytest.mark.parametrize("learner", [q_learning, sarsa, minimax_q, wolf_phc])
+def test_learners_with_one_schedule_refuse_one_for_each_agent(learner):
+    game = crossroads() if learner in (q_learning, sarsa) else soccer()
+    kind = WolfConfig if learner is wolf_phc else TabularConfig
+    for rates in ((0.1, 0.2), (0.1,), (PerVisit(), 0.1)):
+        with pytest.raises(ValueError, match=r"^config: step_size is a PerAgent"):
+            learner(game, kind(10, PerAgent("step_size", rates), n_records=1), 2)
+    with pytest.raises(ValueError, match=r"^config: lose_rate is a PerAgent"):
+        wolf_phc(game, WolfConfig(lose_rate=PerAgent("lose_rate", (0.1, 0.2, 0.3))), 2)
+
+
+@pytest.mark.parametrize("kind", [TabularConfig, IndependentConfig, WolfConfig, DeepIQLConfig])
+def test_exploration_needs_one_schedule_that_counts_no_visits(kind):
+    with pytest.raises(ValueError, match=r"^epsilon: PerVisit"):
+        kind(epsilon=PerVisit())
+    with pytest.raises(ValueError, match=r"^epsilon: expected one number .* PerAgent with 2"):
+        kind(epsilon=PerAgent("epsilon", (0.1, 0.2)))
 
 
 def test_settings_are_frozen():

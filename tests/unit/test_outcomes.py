@@ -16,6 +16,7 @@ from marl_lessons.algorithms.schedules import Linear
 from marl_lessons.envs.catalogue import CATALOGUE, penalty, speed_check
 from marl_lessons.envs.crossroads import crossroads
 from marl_lessons.envs.lotteries import lottery_game, stochastic_climbing
+from marl_lessons.envs.markov_game import MarkovGame
 from marl_lessons.envs.rollout import rollout
 from marl_lessons.envs.two_cars import first_to_pass, two_cars
 from marl_lessons.evaluation.outcomes import found_policies, outcome_counts, passing_chances
@@ -283,3 +284,33 @@ def test_values_of_other_shapes():
     np.testing.assert_allclose(values_against(game, 1, [0.4, 0.6]), np.array([0.4, 0.6]) @ mean)
     check = speed_check().game
     np.testing.assert_allclose(values_against(check, 0, [0.25, 0.75]), [0, 0], atol=1e-12)
+
+
+def one_step(initial, follows, discount=0.0):
+    """Three states, the last two terminal unless ``follows`` says otherwise; two agents with two actions each."""
+    transition = np.zeros((3, 2, 2, 3))
+    transition[0] = follows
+    transition[[1, 2], ..., [1, 2]] = 1.0
+    reward = np.arange(24.0).reshape(2, 3, 2, 2) * [[[[1.0]], [[0.0]], [[0.0]]]]
+    return MarkovGame(transition, reward, discount, np.array(initial), np.arange(3) > 0)
+
+
+@pytest.mark.parametrize("discount", [0.0, 0.9])
+def test_values_of_a_game_that_ends_at_once(discount):
+    """What follows the first step is worth nothing, whatever the discount."""
+    game = one_step([1.0, 0.0, 0.0], [0.0, 0.5, 0.5], discount)
+    np.testing.assert_allclose(values_against(game, 0, [0.5, 0.5]), [0.5, 2.5])
+
+
+@pytest.mark.parametrize("follows", [[0.5, 0.5, 0.0], [1.0, 0.0, 0.0]])
+def test_values_refuse_what_goes_on(follows):
+    with pytest.raises(ValueError, match=r"^game: expected one decision"):
+        values_against(one_step([1.0, 0.0, 0.0], follows), 0, [0.5, 0.5])
+
+
+def test_values_refuse_another_first_state():
+    transition = np.zeros((3, 2, 2, 3))
+    transition[..., 2] = 1.0
+    game = MarkovGame(transition, np.zeros((2, 3, 2, 2)), 0.0, np.eye(3)[1], np.arange(3) == 2)
+    with pytest.raises(ValueError, match=r"^game: expected one decision"):
+        values_against(game, 0, [0.5, 0.5])

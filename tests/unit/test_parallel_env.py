@@ -16,7 +16,7 @@ from marl_lessons.envs import soccer, two_cars
 from marl_lessons.envs.batched import BatchedWorlds
 from marl_lessons.envs.game_worlds import GameWorlds
 from marl_lessons.envs.parallel_env import as_parallel_env
-from marl_lessons.envs.parallel_worlds import from_parallel_env
+from marl_lessons.envs.parallel_worlds import ParallelWorlds, from_parallel_env
 from marl_lessons.envs.traffic_junction import TrafficJunction
 
 SOCCER = soccer(3, 3)
@@ -111,7 +111,7 @@ def test_what_is_told_about_the_environment():
 @pytest.mark.parametrize(
     "arguments, name",
     [
-        ((two_cars(),), "worlds: expected batched worlds with n_worlds = 1, got a MarkovGame"),
+        ((two_cars(),), "worlds: expected batched worlds as TrafficJunction"),
         ((GameWorlds(two_cars(), 3),), "worlds: .* got 3"),
         ((GameWorlds(two_cars(), 1), -1), "seed"),
         ((GameWorlds(two_cars(), 1), 1.5), "seed"),
@@ -176,9 +176,10 @@ class Lanterns(ParallelEnv):
 
     metadata = {"name": "lanterns"}  # noqa: RUF012
 
-    def __init__(self, limit=9, stop_b=False, spaces_of_c=None, lie=""):
+    def __init__(self, limit=9, stop_b=False, spaces_of_c=None, lie="", told=None):
         self.possible_agents = ["a", "b", "c"]
         self.limit, self.stop_b, self.lie, self.seeds = limit, stop_b, lie, []
+        self.told = told or {}  # in place of the reward of "c", or of what an agent sees
         self._seen = {
             "a": spaces.Box(0, 255, (2, 2), np.uint8),
             "b": spaces.Discrete(4, start=4),
@@ -197,6 +198,10 @@ class Lanterns(ParallelEnv):
     def reset(self, seed=None, options=None):
         self.seeds.append(seed)
         self.agents, self.age = ["a", "b", "c"], 0
+        if self.lie == "nobody":
+            self.agents = []
+        if self.lie == "no pair":
+            return self._look(self.agents)
         return self._look(self.agents), {a: {} for a in self.agents}
 
     def step(self, actions):
@@ -209,6 +214,8 @@ class Lanterns(ParallelEnv):
         over = {a: self.age >= lives[a] and not (self.stop_b and a == "b") for a in present}
         self.agents = [a for a in present if not (cut[a] or over[a])]
         rewards = {a: float(x - 5) for a, x in actions.items()}
+        rewards |= {a: x for a, x in self.told.items() if a == "reward"}
+        rewards["c"] = rewards.pop("reward", rewards.get("c"))
         if self.lie == "forgets":
             del rewards["c"]
         if self.lie == "vanishes":
@@ -220,7 +227,7 @@ class Lanterns(ParallelEnv):
     def _look(self, agents):
         seen = {"a": np.full((2, 2), self.age + 1, np.uint8), "b": 4 + self.age}
         seen["c"] = np.array([self.age, 1, 2][: 3 if self.lie == "sees too much" else 1])
-        return {a: seen[a] for a in agents}
+        return {a: self.told.get(a, seen[a]) for a in agents}
 
 
 def steps_of(worlds, n_steps):
@@ -309,6 +316,75 @@ def test_environments_that_break_the_rules_are_refused(lie, message):
     with pytest.raises(ValueError, match=f"^make_env: .*{message}"):
         worlds.reset(rng)
         worlds.step(np.zeros((1, 3), dtype=int), rng)
+
+
+@pytest.mark.parametrize(
+    "told, agent",
+    [
+        ({"reward": np.nan}, "c"), ({"reward": np.inf}, "c"), ({"reward": "1.0"}, "c"),
+        ({"reward": None}, "c"), ({"reward": [1.0, 2.0]}, "c"), ({"a": np.full((2, 2), np.nan)}, "a"),
+        ({"a": "a lamp"}, "a"), ({"a": [[1], [2, 3]]}, "a"), ({"c": [np.inf]}, "c"), ({"c": [1e300]}, "c"),
+        ({"b": 3}, "b"), ({"b": 8}, "b"), ({"b": 4.5}, "b"), ({"b": "4"}, "b"), ({"b": [4, 5]}, "b"),
+    ],
+)  # fmt: skip
+def test_what_is_no_finite_number_in_its_space_is_refused(told, agent):
+    worlds, rng = from_parallel_env(lambda: Lanterns(told=told)), np.random.default_rng(0)
+    with pytest.raises(ValueError, match=f"^make_env: .*'{agent}'"):
+        worlds.reset(rng)
+        worlds.step(np.zeros((1, 3), dtype=int), rng)
+
+
+@pytest.mark.parametrize("lie, message", [("no pair", "reset must return 2"), ("nobody", "lists no agents")])  # fmt: skip
+def test_a_reset_that_begins_nothing_is_refused(lie, message):
+    worlds = from_parallel_env(lambda: Lanterns(lie=lie))
+    with pytest.raises(ValueError, match=f"^make_env: .*{message}"):
+        worlds.reset(np.random.default_rng(0))
+
+
+def test_copies_with_other_spaces_and_environments_without_agents_are_refused():
+    narrow = spaces.Discrete(2), spaces.Discrete(4, start=5)
+    few = spaces.Box(0, 9, (1,)), spaces.Discrete(2)
+    for other, kind in ((narrow, "observation_space"), (few, "action_space")):
+        made = iter([Lanterns(), Lanterns(spaces_of_c=other)])
+        with pytest.raises(ValueError, match=rf"^make_env: the {kind} of 'c'"):
+            from_parallel_env(lambda made=made: next(made), 2)
+
+    class Empty(Lanterns):
+        def __init__(self, agents):
+            if agents is not None:
+                self.possible_agents = agents
+
+    for agents in ([], None):
+        with pytest.raises(ValueError, match=r"^make_env: .*no possible_agents"):
+            from_parallel_env(lambda agents=agents: Empty(agents))
+    for envs in ([], None, Lanterns()):
+        with pytest.raises(ValueError, match=r"^envs"):
+            ParallelWorlds(envs)
+
+
+@pytest.mark.parametrize("level", ["easy", "medium"])
+def test_round_trip_of_slots_that_are_taken_left_and_taken_again(level):
+    """Both worlds draw the same numbers; empty slots stay inactive, and who left is terminated though the slot stays."""
+
+    def make():
+        return TrafficJunction(level, arrival_rate=0.6)
+
+    again, rng = from_parallel_env(lambda: as_parallel_env(make())), np.random.default_rng(3)
+    assert again.ended.all() and not again.active.any()
+    numbers, left, empty = np.random.default_rng(3), 0, 0
+    for _ in range(5):
+        world, own = make(), np.random.default_rng(int(numbers.integers(2**31)))
+        assert np.array_equal(again.reset(rng), world.reset(own)) and not again.ended.any()
+        while not world.ended[0]:
+            assert np.array_equal(again.active, world.active)
+            empty += (~world.active).sum()
+            actions = (np.arange(world.n_agents) == world.ages[0] % 7)[None].astype(int)
+            for mine, theirs in zip(world.step(actions, own), again.step(actions, rng)):
+                assert np.array_equal(mine, theirs) and mine.dtype == theirs.dtype
+            left += (again.envs[0].worlds.local_states > 0).sum()
+            assert np.array_equal(again.ended, world.ended)
+        assert not again.active.any() and (world.local_states > 0).any()
+    assert left > 0 and empty > 0
 
 
 def test_an_agent_that_ended_takes_no_part_though_its_environment_still_lists_it():

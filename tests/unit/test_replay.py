@@ -145,6 +145,27 @@ def test_wrong_shapes_are_refused(name):
     assert len(replay) == 0
 
 
+def test_no_worlds_are_refused():
+    replay = Replay(10, 2, 3, 4)
+    seen, told = np.ones((2, 0, 3, 4)), np.ones((2, 0, 3))
+    with pytest.raises(ValueError, match=r"^observations: .*at least one world"):
+        replay.add(seen, told, told, seen, told, told)
+
+
+def test_it_tells_whether_its_numbers_are_finite():
+    for name, wrong in (
+        ("observations", np.nan),
+        ("rewards", np.inf),
+        ("next_observations", -np.inf),
+    ):
+        replay, step = Replay(3, 1, 2, 2), transition(1, 2, 2)
+        replay.add(**{key: value[None, None] for key, value in step.items()})
+        assert replay.is_finite()
+        step[name] = np.where(np.arange(2) == 1, wrong, step[name])
+        replay.add(**{key: value[None, None] for key, value in step.items()})
+        assert not replay.is_finite()
+
+
 def test_more_worlds_than_room_are_refused():
     with pytest.raises(ValueError, match="capacity"):
         add(Replay(2, 1, 1, 1), [[1, 2, 3]])

@@ -1,5 +1,6 @@
 """Independent Q-learning in worlds of local states: against plain loops, closed forms and the learner of whole states."""
 
+import dataclasses
 import itertools
 from collections import defaultdict
 
@@ -16,6 +17,7 @@ from marl_lessons.algorithms import (
     TabularConfig,
     independent_q_learning,
 )
+from marl_lessons.algorithms.schedules import PerAgent
 from marl_lessons.algorithms.tabular_worlds import independent_q_learning_in_worlds, mean_td_update
 from marl_lessons.envs import MarkovGame, cliff_walking, matrix_game, two_cars
 from marl_lessons.envs.game_worlds import GameWorlds
@@ -244,6 +246,15 @@ def test_a_car_alone_learns_the_worth_of_every_cell():
     )
 
 
+def test_its_history_is_frozen_and_compared_by_identity():
+    history = independent_q_learning_in_worlds(
+        CorridorWorlds(1, 1), TabularConfig(5), np.random.default_rng(0), discount=1.0
+    )
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        history.q = None
+    assert history != dataclasses.replace(history) and history == history
+
+
 def test_a_run_is_repeated_by_the_same_generator_and_worlds_differ():
     runs = [
         independent_q_learning_in_worlds(
@@ -257,25 +268,31 @@ def test_a_run_is_repeated_by_the_same_generator_and_worlds_differ():
 
 
 class Blind:
-    """Batched worlds without numbers of local states."""
+    """Batched worlds without numbers of local states, or without something else that is ``left_out``."""
 
-    def __init__(self):
+    def __init__(self, left_out=None):
         inside = GameWorlds(two_cars(), 1)
-        for name in ("n_worlds", "n_agents", "n_actions", "observation_sizes", "active", "reset",
-                     "reset_where", "step"):  # fmt: skip
-            setattr(self, name, getattr(inside, name))
+        for name in ("n_worlds", "n_agents", "n_actions", "observation_sizes", "active", "ended",
+                     "reset", "reset_where", "step"):  # fmt: skip
+            if name != left_out:
+                setattr(self, name, getattr(inside, name))
 
 
 @pytest.mark.parametrize(
     "changed, name",
     [
-        ({"worlds": two_cars()}, "worlds: .* got a MarkovGame"),
+        ({"worlds": two_cars()}, r"worlds: .* got MarkovGame.* without n_worlds"),
         ({"worlds": Blind()}, "worlds: .* got a Blind"),
         (
             {"worlds": GameWorlds(matrix_game([[[1.0, 2.0]], [[1.0, 2.0]]]), 1)},
             r"worlds: .* numbers of actions \(1, 2\)",
         ),
+        ({"worlds": Blind("reset_where")}, "worlds: .* without reset_where"),
         ({"config": 3}, "config"),
+        (
+            {"config": TabularConfig(step_size=PerAgent("step_size", (0.1, 0.2)))},
+            "config: step_size is a PerAgent",
+        ),
         ({"rng": 3}, "rng"),
         ({"discount": 1.1}, "discount"),
         ({"discount": None}, "discount"),

@@ -18,7 +18,7 @@ def situation(*cars, level="easy", rate=0.0, n_worlds=1, **options):
     world = TrafficJunction(level, n_worlds, arrival_rate=rate, **options)
     world.reset(np.random.default_rng(0))
     for slot, (route, progress) in enumerate(cars):
-        world.local_states[:, slot] = world.roads.first_state[route] + progress
+        world._states[:, slot] = world.roads.first_state[route] + progress
     return world
 
 
@@ -235,7 +235,7 @@ def test_clean_observations_tell_all_cells_of_the_road_apart(level):
         world.reset(np.random.default_rng(0))
         seen = {}
         for state in range(1, world.n_local_states):
-            world.local_states[:] = state
+            world._states[:] = state
             observation = look(world)[0, 0, 2:]
             assert observation[-1] == observation[:-1].sum() == 1
             seen[tuple(world.cells[0, 0])] = observation.argmax()
@@ -258,6 +258,41 @@ def test_the_clock_ends_episodes():
         go(world)
     with pytest.raises(ValueError, match="world 0 has ended"):
         go(TrafficJunction())
+
+
+def test_nobody_takes_part_when_the_episode_is_over_though_cars_are_still_there():
+    world = situation((NORTH_ROUTE, 0), time_limit=2, n_worlds=2)
+    for ended in (False, True):
+        step = go(world, BRAKE)
+        assert world.ended.tolist() == step.ended.tolist() == [ended] * 2
+        assert (world.local_states[:, 0] > 0).all()
+        assert world.active.tolist() == [[not ended, False, False, False, False]] * 2
+    world.reset_where(np.array([True, False]), np.random.default_rng(0))
+    world._states[0, 1] = 1
+    assert world.active.tolist() == [[False, True, False, False, False], [False] * 5]
+    assert world.ended.tolist() == [False, True]
+
+
+def test_what_is_handed_out_cannot_change_the_roads():
+    world = situation((NORTH_ROUTE, 0))
+    with pytest.raises(ValueError, match="read-only"):
+        world.local_states[:] = 0
+    with pytest.raises(ValueError, match="read-only"):
+        go(world) and world.local_states.fill(3)
+    before = world.local_states
+    kept = before.copy()
+    world.arrival_rate = 1.0
+    go(world)
+    assert np.array_equal(before, kept) and not np.array_equal(world.local_states, kept)
+
+
+def test_the_reward_of_a_slot_given_away_is_the_new_cars():
+    """One slot is free in the very step in which its car leaves; the new car is hit on arrival by one that brakes."""
+    world = situation((NORTH_ROUTE, 6), (NORTH_ROUTE, 0), rate=1.0, max_cars=2)
+    step = go(world, GAS, BRAKE)
+    assert step.terminated[0].tolist() == [True, False]
+    assert world.cells[0].tolist() == [[0, 3], [0, 3]] and world.waited[0].tolist() == [0, 1]
+    assert np.allclose(step.rewards, [[-10, -10.01]])
 
 
 def test_a_new_episode_leaves_other_worlds_and_old_arrays_alone():
@@ -311,7 +346,9 @@ def test_step_by_step_as_the_plain_version(setting):
             rewards, left = one.step(actions[e].tolist(), numbers[:, :, e].tolist())
             assert np.allclose(step.rewards[e], rewards, rtol=0, atol=1e-12)
             assert step.terminated[e].tolist() == left and world.failed[e] == one.failed
-            assert world.active[e].tolist() == [car is not None for car in one.cars]
+            there = [car is not None for car in one.cars]
+            assert (world.local_states[e] > 0).tolist() == there
+            assert world.active[e].tolist() == [car and not world.ended[e] for car in there]
             assert world.waited[e].tolist() == [car["waited"] if car else 0 for car in one.cars]
         if moment % 8 == 7 or step.ended.any():
             seen = [[one.observation(slot) for slot in range(one.n_slots)] for one in plain]
@@ -347,8 +384,8 @@ def test_what_always_holds(setting):
 def test_the_numbers_of_the_slots_mean_nothing(order, seed):
     rng = np.random.default_rng(seed)
     world, other = (situation(level="medium", vision=1) for _ in range(2))
-    world.local_states[:] = rng.integers(world.n_local_states, size=(1, 10))
-    other.local_states[:] = world.local_states[:, order]
+    world._states[:] = rng.integers(world.n_local_states, size=(1, 10))
+    other._states[:] = world.local_states[:, order]
     for _ in range(5):
         actions = rng.integers(2, size=(1, 10))
         step, mirrored = go(world, *actions[0]), go(other, *actions[0, order])

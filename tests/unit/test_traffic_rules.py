@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from marl_lessons.envs.game_worlds import GameWorlds
 from marl_lessons.envs.traffic_junction import BRAKE, TrafficJunction
 from marl_lessons.envs.traffic_rules import full_information_rule, never_brake, reserve
+from marl_lessons.envs.two_cars import two_cars
 from marl_lessons.evaluation.episodes import play_episodes, share
 
 # Never braking in the program of Singh et al. (2019), measured with it: the level, the rate of arrivals, then the share
@@ -118,7 +120,19 @@ def test_a_ring_of_cars_may_turn():
 def test_the_car_longer_on_the_road_goes_first():
     world = TrafficJunction("easy", 2, arrival_rate=0.0)
     world.reset(np.random.default_rng(0))
-    world.local_states[:, :2] = world.roads.first_state + 2
+    world._states[:, :2] = world.roads.first_state + 2
     world.waited = np.array([[5, 2, 0, 0, 0], [3, 4, 0, 0, 0]])
     assert full_information_rule(world)[:, :2].tolist() == [[0, 1], [1, 0]]
     assert not never_brake(world).any() and never_brake(world).shape == (2, 5)
+
+
+@pytest.mark.parametrize("rule", [never_brake, full_information_rule])
+def test_a_rule_can_be_given_as_it_is(rule):
+    played = [
+        play_episodes(TrafficJunction("easy", 20), act, 1, np.random.default_rng(2)).returns
+        for act in (rule, lambda world, _: rule(world))
+    ]
+    assert np.array_equal(*played) and played[0].any()
+    for bad in (GameWorlds(two_cars(), 2), None, TrafficJunction):
+        with pytest.raises(ValueError, match=r"^world: expected a TrafficJunction"):
+            rule(bad)

@@ -1,0 +1,66 @@
+"""What counts as batched worlds, and what is said about what does not."""
+
+import numpy as np
+import pytest
+from corridor_worlds import CorridorWorlds
+
+from marl_lessons.envs import Worlds, two_cars
+from marl_lessons.envs.batched import BatchedWorlds, check_batched_worlds, check_going_on
+from marl_lessons.envs.game_worlds import GameWorlds
+from marl_lessons.envs.traffic_junction import TrafficJunction
+
+
+@pytest.mark.parametrize(
+    "worlds", [GameWorlds(two_cars(), 3), TrafficJunction("easy", 2), CorridorWorlds(2, 3)]
+)
+def test_worlds_pass_as_they_are(worlds):
+    assert check_batched_worlds("worlds", worlds) is worlds and isinstance(worlds, BatchedWorlds)
+    assert worlds.ended.dtype == bool and worlds.ended.shape == (worlds.n_worlds,)
+    assert worlds.ended.all() and not worlds.active.any(), "no episode has begun"
+    worlds.reset(np.random.default_rng(0))
+    assert not worlds.ended.any()
+
+
+@pytest.mark.parametrize("bad", [None, 3, "worlds", TrafficJunction, GameWorlds, two_cars(), Worlds(two_cars(), 1)])  # fmt: skip
+def test_other_things_are_refused(bad):
+    with pytest.raises(ValueError, match=r"^those: expected batched worlds .* without "):
+        check_batched_worlds("those", bad)
+
+
+class Changed:
+    """Two worlds of two agents, with one attribute changed or, for None, left out."""
+
+    def __init__(self, name, value):
+        inside = CorridorWorlds(2, 2)
+        for member in ("n_worlds", "n_agents", "n_actions", "observation_sizes", "active", "ended",
+                       "reset", "reset_where", "step"):  # fmt: skip
+            if member != name:
+                setattr(self, member, getattr(inside, member))
+            elif value is not None:
+                setattr(self, member, value)
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("n_worlds", 0), ("n_worlds", "2"), ("n_agents", True), ("n_actions", [2, 2]), ("n_actions", (2,)),
+        ("n_actions", (2, 0)), ("n_actions", 2), ("observation_sizes", (3, 3, 3)), ("observation_sizes", (3, 2.5)),
+        ("ended", np.zeros(3, dtype=bool)), ("ended", [0, 1]), ("active", np.ones(2, dtype=bool)), ("active", np.ones((2, 2))),
+    ],
+)  # fmt: skip
+def test_attributes_of_other_shapes_are_named(name, value):
+    check_batched_worlds("worlds", Changed("", None))
+    with pytest.raises(ValueError, match=rf"^worlds\.{name}"):
+        check_batched_worlds("worlds", Changed(name, value))
+
+
+@pytest.mark.parametrize("name", ["ended", "active", "n_agents", "reset_where", "step"])
+def test_what_is_missing_is_named(name):
+    with pytest.raises(ValueError, match=f"^worlds: .* without {name}$"):
+        check_batched_worlds("worlds", Changed(name, None))
+
+
+def test_the_first_world_that_has_ended_is_named():
+    check_going_on(np.zeros(3, dtype=bool))
+    with pytest.raises(ValueError, match=r"^world 1 has ended; call reset or reset_where first$"):
+        check_going_on(np.array([False, True, True]))

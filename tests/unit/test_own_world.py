@@ -1,0 +1,127 @@
+"""An agent's own world at each moment of a history: against the induced MDP, solved and followed moment by moment."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+
+import numpy as np
+import pytest
+from random_games import random_game
+
+from marl_lessons.algorithms.independent_config import IndependentConfig
+from marl_lessons.algorithms.independent_q import independent_q_learning
+from marl_lessons.algorithms.tabular import TabularConfig
+from marl_lessons.envs.catalogue import speed_check
+from marl_lessons.envs.two_cars import two_cars, two_cars_state
+from marl_lessons.evaluation.own_world import OwnWorld, agent_weights, own_world
+from marl_lessons.solvers.value_iteration import value_iteration
+
+LAG = 3
+CASES = {
+    "crossing": (two_cars(distance=2), two_cars_state(1, 1), (0.05, 0.03), (0.2, 0.3)),
+    "speed check": (speed_check().game, 0, (0.02, 0.05), (0.5, 0.1)),
+    "unequal": (random_game(np.random.default_rng(5), 4, (3, 2)), 1, (0.1, 0.1), (3.0, 2.0)),
+}
+ALL = pytest.mark.parametrize("name", CASES)
+
+
+@functools.cache
+def run(name):
+    game, state, step_size, temperature = CASES[name]
+    config = IndependentConfig(
+        n_steps=1500, step_size=step_size, temperature=temperature, time_limit=None, n_records=15
+    )
+    history = independent_q_learning(game, config, 2)
+    return game, state, config, history, own_world(game, history, config, LAG, state)
+
+
+def plain_policies(game, config, q):
+    """Boltzmann policies of all agents for tables ``q[n, S, A]``, written out."""
+    policies = []
+    for i, tau in enumerate(config.temperature):
+        own = q[i, :, : game.n_actions[i]]
+        weight = np.exp((own - own.max(axis=1, keepdims=True)) / tau)
+        policies.append(weight / weight.sum(axis=1, keepdims=True))
+    return policies
+
+
+def plain_weights(game, policies):
+    """``[S, A]``: shares of agent 0's steps, by following the chain of states until nothing changes."""
+    if game.is_matrix_game:
+        return np.array([[1.0, 0.0]])
+    chain = np.einsum("sa,sb,sabt->st", *policies, game.transition)
+    there = game.initial.copy()
+    visits = np.zeros(game.n_states)
+    for _ in range(3000):
+        visits += there
+        there = (there * ~game.terminal) @ chain * ~game.terminal
+    return (visits / visits.sum())[:, None] * policies[0]
+
+
+def plain_moment(name, k, seed):
+    """The induced MDP at record k, the weights, the mean size of errors, and the set of best actions."""
+    game, state, config, history, _ = run(name)
+    policies = plain_policies(game, config, history.q[k, seed])
+    world = game.induced_mdp(0, policies)
+    q, error = history.q[k, seed, 0, :, : game.n_actions[0]], 0.0
+    weights = plain_weights(game, policies)
+    for s, a in itertools.product(np.flatnonzero(~game.terminal), range(game.n_actions[0])):
+        follows = sum(p * q[t].max() for t, p in enumerate(world.transition[s, a]) if not game.terminal[t])  # fmt: skip
+        error += weights[s, a] * abs(world.reward[0, s, a] + game.discount * follows - q[s, a])
+    best = value_iteration(world, 1e-11).q[state]
+    return policies, world, weights, error, set(np.flatnonzero(best >= best.max() - 1e-9))
+
+
+@ALL
+@pytest.mark.parametrize("seed", [0, 1])
+def test_every_moment_against_the_induced_mdp(name, seed):
+    game, _, _, history, got = run(name)
+    moments = [plain_moment(name, k, seed) for k in range(len(history.steps))]
+    assert np.array_equal(got.steps, history.steps) and len(moments) == 16
+    assert np.isnan(got.drift[:LAG]).all()
+    for k, (policies, world, weights, error, best) in enumerate(moments):
+        for mine, plain in zip(got.policies, policies, strict=True):
+            assert np.allclose(mine[k, seed], plain, atol=1e-12)
+        assert np.allclose(got.transition[k, seed], world.transition, atol=1e-12)
+        assert np.allclose(got.reward[k, seed], world.reward[0], atol=1e-12)
+        assert np.allclose(got.weights[k, seed], weights, atol=1e-7)
+        assert got.error[k, seed] == pytest.approx(error, rel=1e-6)
+        assert got.switches[k, seed] == (k > 0 and best != moments[k - 1][-1])
+        if k >= LAG:
+            then = moments[k - LAG][1]
+            if game.is_matrix_game:
+                moved = np.abs(world.reward[0] - then.reward[0])
+            else:
+                moved = np.abs(world.transition - then.transition).sum(axis=-1) / 2
+            assert got.drift[k, seed] == pytest.approx((weights * moved).sum(), rel=1e-6, abs=1e-12)
+
+
+def test_the_histories_show_something():
+    for name in CASES:
+        got = run(name)[-1]
+        assert isinstance(got, OwnWorld)
+        assert got.drift[LAG:].max() > 1e-3 and got.error.max() > 1e-2
+    assert any(run(name)[-1].switches.any() for name in CASES)
+
+
+def test_weights_are_shares():
+    game, _, _, _, got = run("crossing")
+    weights = agent_weights(game, got.policies)
+    assert np.allclose(weights.sum(axis=(-2, -1)), 1) and not weights[..., game.terminal, :].any()
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"game": None}, "game"), ({"game": speed_check().game}, "history"), ({"game": two_cars(distance=3)}, "history"),
+        ({"history": None}, "history"), ({"config": None}, "config"), ({"config": TabularConfig(1500)}, "config"), ({"lag": 0}, "lag"), ({"lag": 16}, "lag"),
+        ({"lag": True}, "lag"), ({"lag": 1.5}, "lag"), ({"state": 99}, "state"), ({"state": -1}, "state"),
+        ({"state": "start"}, "state"), ({"state": [0]}, "state"),
+    ],
+)  # fmt: skip
+def test_bad_arguments_are_named(change, name):
+    game, state, config, history, _ = run("crossing")
+    fine = {"game": game, "history": history, "config": config, "lag": LAG, "state": state}
+    with pytest.raises(ValueError, match=f"^{name}"):
+        own_world(**fine | change)
