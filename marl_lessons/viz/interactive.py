@@ -16,25 +16,87 @@ MAX_CONTROLS = 4
 
 
 def slider(label: str, options, value=None) -> widgets.SelectionSlider:
-    """A labelled slider over ``options`` (values, or (text, value) pairs), at ``value`` (default: the first)."""
-    pairs = [option if isinstance(option, tuple) else (f"{option:g}", option) for option in options]
-    start = pairs[0][1] if value is None else value
-    return _labelled(
-        widgets.SelectionSlider, label, options=pairs, value=start, continuous_update=False
-    )
+    """A labelled slider over ``options`` (numbers, or (text, value) pairs), at ``value`` (default: the first).
+
+    Raises ValueError naming ``options`` if there are none, ``value`` if it is not among them.
+    """
+    pairs = _as_pairs(options, "g")
+    start = pairs[0][1] if value is None else _as_option("value", value, pairs)
+    kind = widgets.SelectionSlider
+    return _labelled(kind, label, options=pairs, value=start, continuous_update=False)
 
 
 def choice(label: str, options, value=None) -> widgets.Dropdown:
-    """A labelled drop-down list over ``options`` (values, or (text, value) pairs), at ``value`` (default: the first)."""
-    pairs = [option if isinstance(option, tuple) else (str(option), option) for option in options]
-    return _labelled(
-        widgets.Dropdown, label, options=pairs, value=pairs[0][1] if value is None else value
-    )
+    """A labelled drop-down list over ``options`` (values, or (text, value) pairs), at ``value`` (default: the first).
+
+    Raises ValueError as :func:`slider` does.
+    """
+    pairs = _as_pairs(options, "")
+    start = pairs[0][1] if value is None else _as_option("value", value, pairs)
+    return _labelled(widgets.Dropdown, label, options=pairs, value=start)
+
+
+def span(label: str, options, value) -> widgets.SelectionRangeSlider:
+    """A labelled slider with two handles over ``options``, as for :func:`slider`; its value is a pair (from, to).
+
+    Raises ValueError naming ``options`` if there are none, ``value`` if it is no pair of them or "to" comes before "from".
+    """
+    pairs = _as_pairs(options, "g")
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        raise ValueError(f"value: expected a pair (from, to), got {value!r:.80}")
+    value = tuple(_as_option(f"value[{k}]", end, pairs) for k, end in enumerate(value))
+    places = [[option for _, option in pairs].index(end) for end in value]
+    if places[0] > places[1]:
+        raise ValueError(f"value is {value!r:.80}; from must not come after to")
+    kind = widgets.SelectionRangeSlider
+    return _labelled(kind, label, options=pairs, value=value, continuous_update=False)
+
+
+def _as_pairs(options, form: str) -> list[tuple[str, object]]:
+    """``options`` as (text, value) pairs, values written in the format ``form``; or ValueError naming ``options``."""
+    try:
+        given = list(options)
+        pairs = [
+            o if isinstance(o, tuple) else (format(o, form) if form else str(o), o) for o in given
+        ]
+    except (TypeError, ValueError) as error:
+        what = "numbers" if form else "values"
+        message = f"options: expected {what} or (text, value) pairs, got {options!r:.80}"
+        raise ValueError(message) from error
+    if not pairs:
+        raise ValueError("options: at least one is needed, none was given")
+    for pair in pairs:
+        if len(pair) != 2 or not isinstance(pair[0], str):
+            raise ValueError(f"options: {pair!r:.80} is no (text, value) pair")
+    return pairs
+
+
+def _as_option(name: str, value, pairs: list[tuple[str, object]]):
+    """``value`` as it is; raises ValueError naming ``name`` unless it is the value of one of ``pairs``."""
+    allowed = [option for _, option in pairs]
+    if value not in allowed:
+        raise ValueError(f"{name} is {value!r:.80}; allowed are {allowed!r:.200}")
+    return value
 
 
 def _labelled(kind, label: str, **traits):
     layout = widgets.Layout(width="min(520px, 100%)")
     return kind(description=label, style={"description_width": "210px"}, layout=layout, **traits)
+
+
+def _as_controls(controls: dict) -> dict[str, widgets.Widget]:
+    """``controls`` as they are; raises ValueError naming the first that is no widget with a value, or comes twice."""
+    names: dict[int, str] = {}
+    for name, control in controls.items():
+        if not isinstance(control, widgets.Widget) or not control.has_trait("value"):
+            wanted = "a widget of slider, span or choice"
+            raise ValueError(f"{name}: expected {wanted}, got {control!r:.80}")
+        if id(control) in names:
+            raise ValueError(
+                f"{name} is the same widget as {names[id(control)]}; each needs its own"
+            )
+        names[id(control)] = name
+    return controls
 
 
 class Interactive:
@@ -44,23 +106,37 @@ class Interactive:
     shows. Works in ipywidgets 7.7 and 8. Where no kernel runs (GitHub, a printed page), the picture for the controls'
     first values is shown. A draw that fails shows its message in place of the picture; the next one is tried afresh.
 
-    Raises ValueError for no or more than 4 controls, or an empty ``alt``.
+    Raises ValueError naming ``draw`` if it cannot be called, ``alt`` if it is empty, ``controls`` for none or more than 4,
+    ``moment`` or a control's name if it is no such widget, or the same one as another.
     """
 
-    def __init__(self, draw: Callable[..., Figure], alt: str, **controls: widgets.Widget):
-        """``controls``: one widget of :func:`slider` or :func:`choice` per parameter of ``draw``."""
+    def __init__(
+        self,
+        draw: Callable[..., Figure],
+        alt: str,
+        moment: widgets.Widget | None = None,
+        **controls: widgets.Widget,
+    ):
+        """``controls``: one widget of :func:`slider`, :func:`span` or :func:`choice` per parameter of ``draw``.
+
+        ``moment``: one more slider, placed below the figure, that moves through the time of what the others set; ``draw``
+        then has a parameter ``moment``, too.
+        """
+        if not callable(draw):
+            raise ValueError(f"draw: expected a function that returns a figure, got {draw!r:.80}")
         if not 1 <= len(controls) <= MAX_CONTROLS:
             raise ValueError(f"controls: {len(controls)} given; allowed are 1 to {MAX_CONTROLS}")
         if not isinstance(alt, str) or not alt.strip():
             raise ValueError(
                 f"alt is {alt!r}; a sentence is needed that says what the figure shows"
             )
-        self.draw, self.alt, self.controls = draw, alt, controls
+        below = {} if moment is None else {"moment": moment}
+        self.draw, self.alt, self.controls = draw, alt, _as_controls(controls | below)
         self.still = png(draw(**self.values), colours=160)
         self.image = widgets.HTML(image_tag(self.still, alt))
-        for control in controls.values():
+        for control in self.controls.values():
             control.observe(self._update, "value")
-        self.box = widgets.VBox([*controls.values(), self.image])
+        self.box = widgets.VBox([*controls.values(), self.image, *below.values()])
 
     @property
     def values(self) -> dict[str, object]:

@@ -16,7 +16,7 @@ def progress_bar(label: str) -> Callable[[float], None]:
     """
 
     def show(share: float) -> None:
-        clear_output(wait=share < 1)
+        clear_output(wait=bool(share < 1))
         if share < 1:
             full = int(WIDTH * share)
             print(f"{label}: [{'#' * full}{'.' * (WIDTH - full)}] {share:4.0%}", flush=True)

@@ -11,7 +11,7 @@ from matplotlib.patches import FancyBboxPatch, Polygon, Rectangle
 from matplotlib.transforms import Affine2D
 
 from marl_lessons.checks import as_count, as_indices
-from marl_lessons.envs.traffic_junction import BRAKE, TrafficJunction
+from marl_lessons.envs.traffic_junction import BRAKE, TrafficJunction, check_junction
 from marl_lessons.envs.traffic_routes import EAST, NORTH, SOUTH, STEPS, WEST
 from marl_lessons.viz.crossing import LINE, ROAD, VERGE
 from marl_lessons.viz.style import BLACK, BLUE, GREEN, LIGHT_COLOURS, PINK, VERMILION, new_figure
@@ -34,8 +34,9 @@ def draw_junction(
     """World number ``which`` at this moment. A car has red lights at its rear if its last action was to brake.
 
     Its colour says from which side it came: north, west, south or east. A star marks each cell where cars have collided.
-    ``status`` is written below. Raises ValueError naming ``which``.
+    ``status`` is written below. Raises ValueError naming ``world`` or ``which``.
     """
+    world = check_junction("world", world)
     which = int(as_indices("which", which, (), world.n_worlds))
     size = world.level.size
     ax.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5), xticks=[], yticks=[], aspect="equal")
@@ -44,10 +45,14 @@ def draw_junction(
     for spine in ax.spines.values():
         spine.set_visible(False)
     _draw_roads(ax, world)
-    cells, active, collided = world.cells[which], world.active[which], world.collided[which]
-    for slot in np.flatnonzero(active):
+    cells, there, collided = (
+        world.cells[which],
+        world.local_states[which] > 0,
+        world.collided[which],
+    )
+    for slot in np.flatnonzero(there):
         route = world.roads.routes[world.route[which, slot]]
-        shares = np.flatnonzero(active & (cells == cells[slot]).all(axis=1))
+        shares = np.flatnonzero(there & (cells == cells[slot]).all(axis=1))
         side = 2 * np.searchsorted(shares, slot) / max(len(shares) - 1, 1) - (len(shares) > 1)
         _draw_car(
             ax,
@@ -80,6 +85,10 @@ def junction_frames(
         raise ValueError(
             f"titles: one world, one act and one title belong together; got {len(worlds)}, {len(acts)}, {len(titles)}"
         )
+    for k, world in enumerate(worlds):
+        check_junction(f"worlds[{k}]", world)
+    if len({id(world) for world in worlds}) < len(worlds):
+        raise ValueError("worlds: one world is given twice; each film needs a world of its own")
     n_steps, seed = as_count("n_steps", n_steps), as_count("seed", seed, low=0)
     return _frames(worlds, acts, seed, n_steps, titles)
 

@@ -7,7 +7,7 @@ import re
 import pytest
 from matplotlib.figure import Figure
 
-from marl_lessons.viz import Interactive, Picture, choice, new_figure, slider
+from marl_lessons.viz import Interactive, Picture, choice, new_figure, slider, span
 from marl_lessons.viz import fallback as module
 
 
@@ -103,3 +103,53 @@ def test_picture_is_the_same_every_time_and_carries_its_description() -> None:
     assert re.match(
         r'<img alt="A &quot;bar&quot;." style="[^"]*" src="data:image/png;base64,', one["text/html"]
     )
+
+
+@pytest.mark.parametrize("make_control", [slider, choice, span])
+@pytest.mark.parametrize("options", [[], (), {}, range(0), 5, None, [(1, 2, 3)], [("", 1), ("x",)]])
+def test_controls_need_options(make_control, options) -> None:
+    with pytest.raises(ValueError, match=r"^options\b"):
+        make_control("x", options, value=(1, 1) if make_control is span else 1)
+
+
+@pytest.mark.parametrize("make_control", [slider, span])
+@pytest.mark.parametrize("options", ["ab", [None], [[1, 2]]])
+def test_values_of_a_slider_need_a_text_unless_they_are_numbers(make_control, options) -> None:
+    with pytest.raises(ValueError, match=r"^options: expected numbers or \(text, value\) pairs"):
+        make_control("x", options, value=(1, 1))
+
+
+@pytest.mark.parametrize("value", [3, "1", "one", [1], (1, 2)])
+def test_a_value_must_be_among_the_options(value) -> None:
+    for make_control in (slider, choice):
+        with pytest.raises(ValueError, match=r"^value is .*; allowed are \[1, 2\]"):
+            make_control("x", [1, ("two", 2)], value=value)
+
+
+@pytest.mark.parametrize("value", [None, 1, (1,), (1, 2, 3), "12", (1, 9), (9, 1), (2, 1), {1: 2}])
+def test_a_span_is_a_pair_of_options_in_order(value) -> None:
+    with pytest.raises(ValueError, match=r"^value\b"):
+        span("x", [1, 2, 3], value=value)
+    assert span("x", [1, 2, 3], value=(2, 2)).value == (2, 2)
+
+
+@pytest.mark.parametrize("wrong", [3, "slider", [1, 2], slider, Figure()])
+def test_every_control_is_a_widget_with_a_value(wrong) -> None:
+    with pytest.raises(ValueError, match=r"^a: expected a widget"):
+        Interactive(lambda a: draw_bar(), "A bar.", a=wrong)
+    with pytest.raises(ValueError, match=r"^moment: expected a widget"):
+        Interactive(lambda a, moment: draw_bar(), "A bar.", moment=wrong, a=slider("a", [1]))
+
+
+def test_no_widget_stands_for_two_controls() -> None:
+    one = slider("x", [1, 2])
+    with pytest.raises(ValueError, match=r"^moment is the same widget as a; each needs its own"):
+        Interactive(lambda a, moment: draw_bar(), "A bar.", moment=one, a=one)
+    with pytest.raises(ValueError, match=r"^b is the same widget as a"):
+        Interactive(lambda a, b: draw_bar(), "A bar.", a=one, b=one)
+
+
+@pytest.mark.parametrize("draw", [None, "draw_bar", 3])
+def test_a_draw_is_a_function(draw) -> None:
+    with pytest.raises(ValueError, match=r"^draw\b"):
+        Interactive(draw, "A bar.", height=slider("height", [1]))

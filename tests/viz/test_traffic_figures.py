@@ -8,9 +8,11 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Polygon, Rectangle
 
+from marl_lessons.envs.game_worlds import GameWorlds
 from marl_lessons.envs.traffic_junction import TrafficJunction
 from marl_lessons.envs.traffic_routes import EAST, LEVELS, NORTH, SOUTH, WEST, network
 from marl_lessons.envs.traffic_rules import full_information_rule, never_brake
+from marl_lessons.envs.two_cars import two_cars
 from marl_lessons.viz.animation import Animation
 from marl_lessons.viz.style import LIGHT_COLOURS, new_figure, png
 from marl_lessons.viz.traffic import CAR_COLOURS, draw_junction, heading_at, junction_frames
@@ -67,7 +69,7 @@ def test_colours_tell_where_cars_came_from_and_lights_are_behind():
     world = TrafficJunction("medium", arrival_rate=0.0)
     world.reset(np.random.default_rng(0))
     routes = world.roads.routes_from[:, 2]  # four cars that turn left, drawn after the turn
-    world.local_states[0, :4] = world.roads.first_state[routes] + 10
+    world._states[0, :4] = world.roads.first_state[routes] + 10
     world.step(np.ones((1, 10), dtype=int), np.random.default_rng(0))
     ax = drawn(world)[1]
     colours = [p.get_facecolor() for p in ax.patches if isinstance(p, FancyBboxPatch)]
@@ -114,3 +116,20 @@ def test_bad_input_is_refused():
         junction_frames([world], [lambda w, _: never_brake(w)], 0, 0, ["a"])
     with pytest.raises(ValueError, match="seed"):
         junction_frames([world], [lambda w, _: never_brake(w)], True, 5, ["a"])
+    with pytest.raises(ValueError, match=r"^worlds: one world is given twice"):
+        junction_frames([world, world], [never_brake] * 2, 0, 5, ["a", "b"])
+    for other in (GameWorlds(two_cars(), 1), None):
+        with pytest.raises(ValueError, match=r"^world: expected a TrafficJunction"):
+            drawn(other)
+        with pytest.raises(ValueError, match=r"^worlds\[1\]: expected a TrafficJunction"):
+            junction_frames([world, other], [never_brake] * 2, 0, 5, ["a", "b"])
+
+
+def test_cars_are_still_drawn_when_the_episode_is_over():
+    world = TrafficJunction("easy", arrival_rate=1.0, time_limit=2)
+    rng = np.random.default_rng(0)
+    world.reset(rng)
+    for _ in range(2):
+        world.step(never_brake(world), rng)
+    assert world.ended[0] and not world.active.any()
+    assert len(centres(drawn(world)[1], FancyBboxPatch)) == 4
