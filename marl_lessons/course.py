@@ -51,8 +51,20 @@ COURSE = (
         110,
         "04_from_games_to_markov_games.ipynb",
     ),
-    Lesson("05", "The moving target", "What happens to a learner when the other one learns?"),
-    Lesson("06", "Independent Q-learning", "How far does learning alone carry many cars?"),
+    Lesson(
+        "05",
+        "The moving target",
+        "What happens to a learner when the other one learns?",
+        155,
+        "05_the_moving_target.ipynb",
+    ),
+    Lesson(
+        "06",
+        "Independent Q-learning",
+        "How far does learning alone carry many cars?",
+        150,
+        "06_independent_q_learning.ipynb",
+    ),
     Lesson("07", "Sharing a reward", "Whose merit was it: can one value be split among many?"),
     Lesson(
         "08", "Counterfactual credit", "What would have happened had this car done something else?"

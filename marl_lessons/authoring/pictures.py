@@ -24,6 +24,12 @@ PICTURES = (  # file, lesson, how the picture's description begins
     ),
     ("portrait.png", "03_two_cars_meet.ipynb", "Left: the square of both cars'"),
     ("soccer.png", "04_from_games_to_markov_games.ipynb", "The pitch with A at row 1"),
+    ("microscope.png", "05_the_moving_target.ipynb", "The microscope at step 3,250"),
+    (
+        "sweet_spot.png",
+        "06_independent_q_learning.ipynb",
+        "Left: the share of pairs at the best corner",
+    ),
 )
 
 

@@ -29,6 +29,12 @@ class Budget:
 # Lessons that need another budget than the usual one, by number, with the reason.
 BUDGETS: dict[str, Budget] = {
     "04": Budget(cpu_seconds=120, peak_mb=600),  # minimax-Q on ten seeds; soccer's arrays
+    "05": Budget(
+        cpu_seconds=120, peak_mb=600
+    ),  # 40 to 200 seeds of every experiment and its control
+    "06": Budget(
+        cpu_seconds=120, peak_mb=1000
+    ),  # 1,000 pairs of each learner; networks, torch itself
 }
 LESSONS = lessons(ROOT)
 

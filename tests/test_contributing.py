@@ -1,0 +1,61 @@
+"""What CONTRIBUTING.md and the README tell contributors is true of the package."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+from marl_lessons.course import COURSE
+from marl_lessons.viz.interactive import MAX_CONTROLS
+
+ROOT = Path(__file__).resolve().parent.parent
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+RULES = dict(re.findall(r"^(\d+)\. (.*)$", CONTRIBUTING, flags=re.MULTILINE))
+
+
+def test_the_example_is_a_lesson_that_is_still_to_be_written() -> None:
+    """Every number, file and title in the rules belongs to it, so that nobody overwrites a lesson by following them."""
+    numbers = set(re.findall(r"\b(\d\d)[_.]\w", " ".join(RULES.values())))
+    (number,) = numbers
+    (lesson,) = (lesson for lesson in COURSE if lesson.number == number)
+    assert lesson.file is None, f"lesson {number} exists; take one in preparation as the example"
+    name = f"{number}_{lesson.title.lower().replace(' ', '_')}"
+    assert f'{name} "{lesson.title}"' in RULES["1"]
+    assert f"notebooks/{name}.ipynb" in RULES["7"]
+
+
+def test_the_files_that_the_rules_name_exist() -> None:
+    for rule, file in (("2", "tests/test_imports.py"), ("7", "tests/lessons/test_budget.py")):
+        assert f"`{file}`" in RULES[rule] and (ROOT / file).is_file()
+    assert "TORCH_MODULES" in (ROOT / "tests/test_imports.py").read_text(encoding="utf-8")
+
+
+def test_the_limits_that_the_rules_name_are_the_tests_own() -> None:
+    budget = (ROOT / "tests/lessons/test_budget.py").read_text(encoding="utf-8")
+    seconds, size = re.search(
+        r"cpu_seconds: float = (\d+).*?peak_mb: float = (\d+)", budget, flags=re.DOTALL
+    ).groups()
+    assert f"{seconds} CPU seconds or {size} MB" in RULES["7"]
+    assert {4: "four"}[MAX_CONTROLS] + " controls" in RULES["5"]
+
+
+def test_both_files_ask_for_as_many_seeds() -> None:
+    """Ten, and five where networks are trained."""
+    assert "at least 10 seeds, 5 where networks are trained" in RULES["6"]
+    assert "at least 10 seeds (5 where networks are trained)" in " ".join(README.split())
+
+
+@pytest.mark.parametrize("name", ["as_parallel_env", "from_parallel_env", "TrafficJunction"])
+def test_the_readme_names_the_doors_to_other_environments(name: str) -> None:
+    assert name in README.split("## For contributors")[1]
+    assert hasattr(importlib.import_module("marl_lessons.envs"), name)
+
+
+def test_the_readme_says_where_deep_learners_are_imported_from() -> None:
+    path = ROOT / "marl_lessons/algorithms/deep_iql.py"
+    assert "`train_iql` is imported from `marl_lessons.algorithms.deep_iql`" in README
+    assert "def train_iql(" in path.read_text(encoding="utf-8")
