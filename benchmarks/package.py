@@ -17,17 +17,23 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nbformat
+import numpy as np
 
 from marl_lessons.algorithms import (
+    IndependentConfig,
     PerVisit,
     TabularConfig,
     fictitious_play,
+    independent_q_learning,
     minimax_q,
     q_learning,
 )
-from marl_lessons.envs import CATALOGUE, MarkovGame, crossroads, soccer
+from marl_lessons.algorithms.one_run import one_run
+from marl_lessons.envs import CATALOGUE, MarkovGame, crossroads, soccer, two_cars
 from marl_lessons.solvers import nash_equilibria, shapley_iteration, value_iteration
 from marl_lessons.viz import Interactive
+from marl_lessons.viz.microscope import SCENES, draw_microscope
+from marl_lessons.viz.microscope_runs import observe
 from marl_lessons.viz.style import png
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -86,6 +92,51 @@ def reference_q_learning(
     return q
 
 
+class ArticleAgent:
+    """A learner as a short article prints it: one object, one table, one random number at a time."""
+
+    def __init__(self, n_states: int, n_actions: int):
+        """An empty table."""
+        self.table, self.n_actions, self.epsilon = np.zeros((n_states, n_actions)), n_actions, 1.0
+
+    def choose(self, state: int) -> int:
+        """ε-greedy."""
+        if np.random.random() < self.epsilon:  # noqa: NPY002  (as articles print it)
+            return np.random.randint(self.n_actions)  # noqa: NPY002
+        return int(np.argmax(self.table[state]))
+
+    def update(self, state, action, reward, next_state, terminated, discount: float) -> None:
+        """Q-learning."""
+        target = reward + (0.0 if terminated else discount * np.max(self.table[next_state]))
+        self.table[state, action] += STEP_SIZE * (target - self.table[state, action])
+
+    def decay(self) -> None:
+        """Explore less in the next episode."""
+        self.epsilon = max(EPSILON, 0.99 * self.epsilon)
+
+
+def article_loop(game: MarkovGame, n_steps: int, seed: int, time_limit: int = 200) -> None:
+    """Independent Q-learning of one seed with :class:`ArticleAgent`; the game itself is as fast as arrays allow."""
+    np.random.seed(seed)  # noqa: NPY002
+    cumulative = game.transition.cumsum(axis=-1)
+    agents = [ArticleAgent(game.n_states, n) for n in game.n_actions]
+    first = int(game.initial.argmax())
+    state, age = first, 0
+    for _ in range(n_steps):
+        actions = tuple(agent.choose(state) for agent in agents)
+        drawn = np.random.random()  # noqa: NPY002
+        next_state = int(cumulative[(state, *actions)].searchsorted(drawn, side="right"))
+        rewards = game.outcome_reward[(slice(None), state, *actions, next_state)]
+        terminated = game.terminal[next_state]
+        for agent, action, reward in zip(agents, actions, rewards):
+            agent.update(state, action, reward, next_state, terminated, game.discount)
+        state, age = next_state, age + 1
+        if terminated or age >= time_limit:
+            for agent in agents:
+                agent.decay()
+            state, age = first, 0
+
+
 def lesson_controls(notebook: Path) -> Iterator[Interactive]:
     """The controls of a lesson, as far as they need no more than its imports and their own cell."""
     content = nbformat.read(notebook, as_version=4)
@@ -136,6 +187,32 @@ def games() -> Iterator[str]:
     yield f"fictitious_play, 3x3: {1e6 * taken / rounds:.2f} µs per round"
 
 
+def independent_learners() -> Iterator[str]:
+    """Two cars that learn: 200 seeds side by side against an article's loop, one seed in lists, and the microscope."""
+    cars, n_seeds, n_slow = two_cars(), 200, 5
+    config = TabularConfig(n_steps=N_STEPS, step_size=STEP_SIZE, epsilon=EPSILON)
+    ours = seconds(lambda: independent_q_learning(cars, config, n_seeds))
+    slow = seconds(lambda: [article_loop(cars, N_STEPS, seed) for seed in range(n_slow)], 1)
+    loop = slow * n_seeds / n_slow
+    yield f"independent_q_learning, {n_seeds} seeds on two_cars: {1e6 * ours / N_STEPS:.0f} µs per step of all seeds"
+    yield (
+        f"an article's loop, {n_slow} seeds extrapolated to {n_seeds}: {1e6 * loop / N_STEPS:.0f} µs, "
+        f"{loop / ours:.1f} times as long"
+    )
+    soft = IndependentConfig(n_steps=N_STEPS, step_size=STEP_SIZE, temperature=0.2)
+    arrays = seconds(lambda: independent_q_learning(cars, soft, 1), 1)
+    lists = seconds(lambda: one_run(cars, soft))
+    yield (
+        f"one_run, one seed on two_cars: {1e6 * lists / N_STEPS:.1f} µs per step, with a seed axis "
+        f"{1e6 * arrays / N_STEPS:.1f} µs, {arrays / lists:.1f} times as long"
+    )
+    for name, scene in SCENES.items():
+        always = (0, scene.n_steps)
+        anew = seconds(lambda s=scene, a=always: observe.__wrapped__(s, *s.step_sizes, a, 0))
+        again = seconds(lambda n=name: png(draw_microscope(n)))
+        yield f"microscope, {name}: {1e3 * anew:.0f} ms to learn anew, {1e3 * again:.0f} ms to draw"
+
+
 def main() -> None:
     """Measure and print."""
     for module in ("marl_lessons", "marl_lessons.algorithms", "marl_lessons.viz"):
@@ -153,7 +230,7 @@ def main() -> None:
     plainly = f"{1e6 * loop / N_STEPS:.1f} µs, {loop / ours:.1f} times as long"
     print(f"plain Python loop, one seed times {N_SEEDS}: {plainly}")
     print(f"value_iteration on crossroads: {1e3 * seconds(lambda: value_iteration(mdp)):.2f} ms")
-    for line in games():
+    for line in (*games(), *independent_learners()):
         print(line)
     for notebook in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
         for shown in lesson_controls(notebook):
