@@ -106,6 +106,9 @@ def _exercise_slider(control: Control) -> list[str]:
     if len({at_low, at_high, *steps}) == 1:
         control.faults.append(f"{control.name}: the picture is the same at every setting")
     for direction, end, expected in (("left", low, at_low), ("right", high, at_high)):
+        if _has_two_handles(handle):
+            # Where two handles meet, the mouse takes the one on top, which may be the other: move apart first.
+            handle.press("ArrowLeft" if direction == "left" else "ArrowRight")
         _drag(control.opened.page, handle, direction)
         dragged = control.look(f"after the mouse dragged it to the {direction}")
         _expect_position(
@@ -126,6 +129,11 @@ def _expect_position(control: Control, expected: float, when: str) -> None:
         control.faults.append(
             f"{control.name}: stands at {control.position():g} {when}, not at {expected:g}"
         )
+
+
+def _has_two_handles(handle: Any) -> bool:
+    track = handle.locator("xpath=ancestor::*[contains(@class, 'noUi-base')]")
+    return track.locator(SLIDER).count() == 2
 
 
 def _drag(page: Any, handle: Any, direction: str) -> None:
