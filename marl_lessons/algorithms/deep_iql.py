@@ -77,7 +77,7 @@ class GreedyPolicy:
 
 
 def as_inputs(observations: np.ndarray, n_seeds: int, agent_id: bool, device) -> Tensor:
-    """What the networks see, ``[S, E, n, d]`` float32, from ``observations[S·E, n, d]``; with agent id ``[S, E, n, d + n]``."""
+    """``[S, E, n, d]`` float32: what the networks see, from ``observations[S·E, n, d]``; with agent id ``[..., d + n]``."""
     seen = torch.as_tensor(observations, dtype=torch.float32, device=device)
     seen = seen.unflatten(0, (n_seeds, -1))
     return with_agent_id(seen) if agent_id else seen
@@ -131,18 +131,19 @@ def train_iql(
     evaluate: Callable[[GreedyPolicy], object] | None = None,
     before_step: Callable[[BatchedWorlds, int], None] | None = None,
 ) -> DeepHistory:
-    """Independent Q-learning with networks (Mnih et al. 2015 for one agent; Albrecht et al. 2024, Ch. 9), all seeds side by side.
+    """Independent Q-learning with networks, all seeds side by side (Mnih et al. 2015; Albrecht et al. 2024, Ch. 9).
 
     ``worlds``: their number must be a multiple of the number of seeds S; seed s learns in worlds s·E to (s+1)·E - 1, from a
-    replay of its own, and every agent from its own reward. An agent that takes no part adds nothing to the loss. The discount
-    of a game in the worlds is not used, ``config.discount`` is.
+    replay of its own, and every agent from its own reward. An agent that takes no part adds nothing to the loss. The
+    discount of a game in the worlds is not used, ``config.discount`` is.
 
-    ``seeds``: a count or a sequence of different integers. Networks, exploration and samples of seed s come from its own random
-    numbers. The chance in the worlds comes from one stream for all of them: seeds are independent runs, the same tuple of
-    seeds always gives the same result on one machine, but a seed's run in random worlds depends on its neighbours.
+    ``seeds``: a count or a sequence of different integers. Networks, exploration and samples of seed s come from its own
+    random numbers. The chance in the worlds comes from one stream for all of them: seeds are independent runs, the same
+    tuple of seeds always gives the same result on one machine, but a seed's run in random worlds depends on its neighbours.
 
     ``progress(share)`` is told the share done, from 0 to 1. ``evaluate(policy)`` is called at each record, its answers are
-    kept; it must not step ``worlds``, so make others for it. ``before_step(worlds, step)`` may change the worlds while training goes on, such as how many cars arrive.
+    kept; it must not step ``worlds``, so make others for it. ``before_step(worlds, step)`` may change the worlds while
+    training goes on, such as how many cars arrive.
 
     Example, the first actions of the first seed's cars in other worlds::
 

@@ -19,8 +19,8 @@ class IndependentConfig(TabularConfig):
     """Settings of independent Q-learning: those of :class:`TabularConfig`, and the following. Raises ValueError.
 
     step_size     may also be a tuple, one number or schedule for each agent
-    temperature   τ, at least 1e-9, of Boltzmann exploration, one number or a tuple with one for each agent, in units of reward. ε is
-                  not used then, and recorded as 0. None: ε-greedy
+    temperature   τ, at least 1e-9, of Boltzmann exploration, one number or a tuple with one for each agent, in units of
+                  reward. ε is not used then, and recorded as 0. None: ε-greedy
     optimism      what to do with bad news: None for plain Q-learning, :class:`Hysteretic`, :class:`Lenient` or
                   :class:`Distributed`
     learns        None: all agents learn all the time. Otherwise one entry for each agent, None or (first, end): it learns

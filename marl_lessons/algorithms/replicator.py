@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from marl_lessons.algorithms.temporal_difference import boltzmann_policy
 from marl_lessons.checks import as_number
 from marl_lessons.envs.matrix_games import Strategies, check_strategies, payoffs_of
 
@@ -85,9 +86,8 @@ def euler_step(payoffs: np.ndarray, strategies: Strategies, step: float) -> list
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """``[..., A]``: shares proportional to exp(logits), computed without overflow."""
-    weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return weights / weights.sum(axis=-1, keepdims=True)
+    """``[..., A]``: shares proportional to exp(logits): Boltzmann exploration at temperature 1."""
+    return boltzmann_policy(logits, 1.0)
 
 
 def verlet_step(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from marl_lessons.checks import as_distributions, as_float_array
+from marl_lessons.envs.catalogue import CATALOGUE
 from marl_lessons.envs.markov_game import MarkovGame
 from marl_lessons.envs.matrix_games import payoffs_of
 
@@ -50,10 +51,9 @@ def lottery_game(payoffs, chances, action_names=None, name: str = "lottery game"
 def stochastic_climbing() -> MarkovGame:
     """Climbing whose second corner pays 14 or 0 with equal chance instead of 7 (Kapetanakis & Kudenko 2002).
 
-    In expectation it is the climbing game; a learner that remembers only its best experience cannot know that. Actions A, B, C.
+    In expectation it is the climbing game; a learner that remembers only its best experience cannot know that.
+    Actions A, B, C.
     """
-    climbing = np.array([[11.0, -30.0, 0.0], [-30.0, 7.0, 0.0], [0.0, 6.0, 5.0]])
-    high, low = climbing.copy(), climbing.copy()
-    high[1, 1], low[1, 1] = 14.0, 0.0
-    draws = np.array([[high, high], [low, low]])
+    draws = np.array([payoffs_of(CATALOGUE["climbing"].game)] * 2)  # [draw, agent, A, A]
+    draws[:, :, 1, 1] = [[14.0], [0.0]]
     return lottery_game(draws, (0.5, 0.5), (("A", "B", "C"),) * 2, "stochastic climbing")

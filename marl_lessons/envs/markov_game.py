@@ -34,8 +34,8 @@ class MarkovGame:
     discount    γ in [0, 1]. γ = 1 is allowed only if every policy reaches a terminal state, or if ``episodic`` is True.
     initial     ``[S]``: μ(s), where an episode begins, never in a terminal state; default: uniform over the others.
     terminal    ``[S]`` booleans: absorbing states without reward, in which an episode ends; default: none.
-    outcome_reward  ``[n, S, A_1, …, A_n, S]`` or None: R_i(s, a, s'), the reward on arriving in s'. If given, ``reward`` may
-                be None and becomes its expectation Σ_s' T(s'|s,a) R_i(s,a,s'). Planning needs only ``reward``;
+    outcome_reward  ``[n, S, A_1, …, A_n, S]`` or None: R_i(s, a, s'), the reward on arriving in s'. If given, ``reward``
+                may be None and becomes its expectation Σ_s' T(s'|s,a) R_i(s,a,s'). Planning needs only ``reward``;
                 simulation pays the outcome's reward where there is one.
     episodic    the caller's promise that the policies of interest terminate, where not every policy does.
     state_names, action_names (one tuple per agent), name: labels for plots; defaults are numbers.
@@ -156,7 +156,8 @@ class MarkovGame:
     ) -> list[np.ndarray]:
         """Return ``policies`` (one ``[S, A_i]`` per agent) as checked arrays; entry ``skip`` is ignored.
 
-        In a matrix game, whose state is the only one, a strategy ``[A_i]`` is a policy, too. Raises ValueError naming ``policies[i]`` for another number of agents, shape, or rows that are no distributions.
+        In a matrix game, whose state is the only one, a strategy ``[A_i]`` is a policy, too. Raises ValueError naming
+        ``policies[i]`` for another number of agents, shape, or rows that are no distributions.
         """
         is_array = isinstance(policies, np.ndarray) and policies.ndim > 0
         is_list = is_array or isinstance(policies, list | tuple)

@@ -80,9 +80,9 @@ def check_strategies(
     skip: int | None = None,
     name: str = "strategies",
 ) -> list[np.ndarray]:
-    """``strategies`` as one distribution ``[A_i]`` per agent, for agents with ``n_actions[i]`` actions; entry ``skip`` is ignored and may be None.
+    """``strategies`` as one distribution ``[A_i]`` per agent, for agents with ``n_actions[i]`` actions.
 
-    Raises ValueError naming ``name`` or one of its entries.
+    Entry ``skip`` is ignored and may be None. Raises ValueError naming ``name`` or one of its entries.
     """
     n = len(n_actions)
     is_array = isinstance(strategies, np.ndarray) and strategies.ndim > 0

@@ -18,9 +18,8 @@ from marl_lessons.envs.traffic_views import cars_at, look_up, observe, views
 
 GAS, BRAKE = 0, 1
 DELAY_COST, COLLISION_COST = 0.01, 10.0
-FARTHEST = (
-    2  # cells; from 3 on, the original lets cars of the easy level see where absent cars are kept
-)
+# Cells; from 3 on, the original lets cars of the easy level see where absent cars are kept.
+FARTHEST = 2
 
 
 def drive_on(

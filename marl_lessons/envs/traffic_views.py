@@ -55,9 +55,7 @@ def views(level: Level, vision: int, clean: bool) -> Views:
     roads = network(level)
     classes, n_classes = cell_classes(level, clean)
     outside, width = classes[0, 0], 2 * vision + 1
-    cells = roads.cell[1:, :, None] + np.arange(
-        width
-    )  # in a grid with a margin of ``vision`` cells
+    cells = roads.cell[1:, :, None] + np.arange(width)  # in a grid with ``vision`` cells of margin
     rows, columns = cells[:, 0, :, None], cells[:, 1, None, :]
     seen = np.pad(classes, vision, constant_values=outside)[rows, columns]
     window = np.pad(roads.place_at, vision)[rows, columns]

@@ -1,8 +1,8 @@
 """How much an agent's world changes while the others learn, exactly, and how much it can change at most.
 
 The moments of a training history are the first axis, K of them; seeds may follow. :func:`total_variation`,
-:func:`reward_drift_bound` and :func:`weighted_mean` are pure functions of checked arrays, and :func:`now_and_then` checks the
-lag and nothing else.
+:func:`reward_drift_bound` and :func:`weighted_mean` are pure functions of checked arrays, and :func:`now_and_then` checks
+the lag and nothing else.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ class Drift(NamedTuple):
     reward        |R_i(s,a_i) now - then|, in units of reward: largest, or weighted mean
     joint_bound   max_s TV(π_-i(·|s) now, then) of the others' joint policy: ``kernel`` never exceeds it
     sum_bound     max_s Σ_{j≠i} TV(π_j(·|s) now, then): never below ``joint_bound``
-    reward_bound  max over s and a_i of TV(π_-i(·|s) now, then) · (max - min of R_i(s,⟨a_i,·⟩)): ``reward`` never exceeds it
+    reward_bound  max over s and a_i of TV(π_-i(·|s) now, then) · (max - min of R_i(s,⟨a_i,·⟩)): ``reward`` never
+                  exceeds it
     """
 
     kernel: np.ndarray
@@ -91,9 +92,9 @@ def drift(
 
     ``policies[j][K, ..., S, A_j]`` with moments first; ``policies[agent]`` is ignored and may be None. ``weights`` None:
     the largest drift over all actions in non-terminal states. Otherwise the mean weighted by
-    ``weights[K-lag, ..., S, A_i]`` or ``[S, A_i]``, such as the agent's own visits between the two moments; terminal states never count, and where
-    all weights are 0 the mean is 0, since nothing was met that could have moved. The bounds hold either way; they are
-    those of the largest drift. Raises ValueError naming the argument.
+    ``weights[K-lag, ..., S, A_i]`` or ``[S, A_i]``, such as the agent's own visits between the two moments; terminal
+    states never count, and where all weights are 0 the mean is 0, since nothing was met that could have moved. The bounds
+    hold either way; they are those of the largest drift. Raises ValueError naming the argument.
     """
     moving = check_histories(game, agent, policies)
     others, alive = product_policy(moving), ~game.terminal

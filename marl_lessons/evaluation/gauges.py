@@ -1,4 +1,4 @@
-"""Gauges of learning that need no model of their own: what TD errors look like, and whether behaviour goes in circles."""
+"""Two gauges of learning: the TD errors that an agent sees, exactly, and how often behaviour has gone in circles."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def seen_td_errors(
 ) -> np.ndarray:
     """``[..., S, A_i]``: the mean SIZE of the TD errors that ``agent`` sees, E |r + γ max_a' Q(s',a') - Q(s,a)|, exactly.
 
-    The mean is over the others' actions, drawn from ``policies[j][..., S, A_j]``, and over what the world does; ``q[..., S, A_i]``.
-    It never falls below the size of the mean,
-    |:func:`~marl_lessons.evaluation.induced.expected_td_errors`|: a perfect table, too, sees errors wherever partner or world are
-    unpredictable. Entries of terminal states are 0. Raises ValueError naming the argument.
+    The mean is over the others' actions, drawn from ``policies[j][..., S, A_j]``, and over what the world does.
+    ``q[..., S, A_i]`` is the table. The mean size is never below the size of the mean,
+    |:func:`~marl_lessons.evaluation.induced.expected_td_errors`|: a perfect table, too, sees errors wherever partner or
+    world are unpredictable. Entries of terminal states are 0. Raises ValueError naming the argument.
     """
     others = others_policy(game, agent, policies)
     shape = (*others.shape[:-2], game.n_states, game.n_actions[agent])

@@ -1,4 +1,4 @@
-"""Everything about agent 0's own world at each moment of a training history: what it is, how it moved, how wrong the table is.
+"""Agent 0's own world at each moment of a training history: what it is, how it moved, and how wrong the table is.
 
 An agent's own world is the MDP that it faces while the others act as they do at that moment.
 """
@@ -35,8 +35,8 @@ class OwnWorld(NamedTuple):
     transition  ``[K+1, E, S, A, S]`` and reward ``[K+1, E, S, A]`` of the MDP that agent 0 faces
     weights     ``[K+1, E, S, A]``: how often agent 0 takes each action in each state as things are now
     error       ``[K+1, E]``: mean size of the expected TD error, by these weights
-    drift       ``[K+1, E]``: how far the world has moved within the last ``lag`` records (NaN before), by these weights. Total
-                variation of the kernel; in a matrix game, where nothing moves but rewards, the change of rewards
+    drift       ``[K+1, E]``: how far the world has moved within the last ``lag`` records (NaN before), by these weights.
+                Total variation of the kernel; in a matrix game, where nothing moves but rewards, the change of rewards
     switches    ``[K+1, E]`` booleans: whether the best response in ``state`` is another than at the record before
     """
 
@@ -51,12 +51,18 @@ class OwnWorld(NamedTuple):
 
 
 def own_world(
-    game: MarkovGame, history: History, config: IndependentConfig, lag: int, state: int = 0
+    game: MarkovGame,
+    history: History,
+    config: IndependentConfig,
+    lag: int,
+    state: int = 0,
+    action: int | None = None,
 ) -> OwnWorld:
     """The world of agent 0 at every moment of the ``history`` that ``config`` made in ``game``.
 
-    ``lag``: how many records back the drift compares; ``state``: where best responses are compared. Raises ValueError naming
-    the argument; ``history`` also if it was made in a game with other numbers of agents or states, and ``game`` as
+    ``lag``: how many records back the drift compares; ``state``: where best responses are compared; ``action``: whose
+    entries alone count in error and drift, None for all, as often as they are taken. Raises ValueError naming the
+    argument; ``history`` also if it was made in a game with other numbers of agents or states, and ``game`` as
     :func:`~marl_lessons.evaluation.visit_rates.visit_rates` does.
     """
     check_game("game", game)
@@ -66,7 +72,9 @@ def own_world(
     check_history(game, history)
     lag, state = as_count("lag", lag), int(as_indices("state", state, (), game.n_states))
     transition, reward = induced_arrays(game, 0, policies)
-    weights = agent_weights(game, policies)
+    if action is not None:
+        action = int(as_indices("action", action, (), game.n_actions[0]))
+    weights = agent_weights(game, policies, action)
     q = history.q[:, :, 0, :, : game.n_actions[0]]
     errors = expected_td_errors(q, transition, reward, game.discount, game.terminal)
     moved = reward_drift(reward, lag) if game.is_matrix_game else kernel_drift(transition, lag)
@@ -79,19 +87,19 @@ def own_world(
     return OwnWorld(history.steps, policies, transition, reward, weights, error, drift, switches)
 
 
-def agent_weights(game: MarkovGame, policies: list[np.ndarray]) -> np.ndarray:
-    """``[..., S, A]``: share of agent 0's steps with each state and action; in a matrix game its first action alone counts.
+def agent_weights(
+    game: MarkovGame, policies: list[np.ndarray], action: int | None = None
+) -> np.ndarray:
+    """``[..., S, A]``: share of agent 0's steps with each state and action, or with each state and ``action`` alone.
 
-    That is for the speed check, where the second action, keeping the limit, pays the same whatever the other does, and its
-    table is never wrong. Raises ValueError as :func:`~marl_lessons.evaluation.visit_rates.visit_rates` does.
+    Raises ValueError as :func:`~marl_lessons.evaluation.visit_rates.visit_rates` does.
     """
-    if game.is_matrix_game:
-        return np.broadcast_to(np.eye(game.n_actions[0])[0], policies[0].shape)
-    return visit_rates(game, policies)[..., None] * policies[0]
+    counts = policies[0] if action is None else np.eye(game.n_actions[0])[action]
+    return visit_rates(game, policies)[..., None] * counts
 
 
 def check_history(game: MarkovGame, history: History) -> None:
-    """Raises ValueError naming ``history`` unless its tables ``[K+1, E, n, S, A]`` fit the game's agents, states and actions."""
+    """Raises ValueError naming ``history`` unless its tables ``[K+1, E, n, S, A]`` fit the game."""
     wanted = (game.n_agents, game.n_states, max(game.n_actions))
     if history.q.shape[2:] != wanted:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Figures of lesson 05: learners that chase each other, what is stale and what is noise in their tables, and old memories."""
+"""Figures of lesson 05: learners that chase each other, what is stale and what is noise in a table, and old memories."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from marl_lessons.checks import as_float_array
-from marl_lessons.envs.catalogue import speed_check
 from marl_lessons.evaluation import running_mean
 from marl_lessons.viz.curves import draw_seeds, in_thousands, mark
+from marl_lessons.viz.microscope_runs import EQUILIBRIUM
 from marl_lessons.viz.moving_target import FROZEN, LEARNING
 from marl_lessons.viz.style import BLACK, BLUE, GREEN, GREY, LINES, ORANGE, VERMILION, new_figure
-
-EQUILIBRIUM = tuple(strategy[0] for strategy in speed_check().equilibria[0])
 
 
 def draw_chase(
@@ -110,7 +108,10 @@ def draw_settling(
     steps: np.ndarray,
     distances: Mapping[str, np.ndarray],
 ) -> Figure:
-    """Left: ``paths[name][K, 2]`` of gradient learners; right: ``distances[name][K, E]`` of learners from the equilibrium."""
+    """Left: ``paths[name][K, 2]`` of gradient learners; right: how far learners are from the equilibrium.
+
+    ``distances[name][K, E]`` at ``steps[K]``.
+    """
     figure, (square, ax) = new_figure(
         1, 2, size=(7.8, 3.4), left=0.08, right=0.985, top=0.88, bottom=0.16, wspace=0.26
     )
@@ -139,7 +140,7 @@ def draw_settling(
 def draw_memory(
     ages: np.ndarray, staleness: np.ndarray, errors: Mapping[str, Mapping[str, np.ndarray]]
 ) -> Figure:
-    """Left: how wrong stored rewards are by age, ``staleness[A, E]``; right: errors ``errors[partner][memory][E]`` by size."""
+    """Left: how wrong stored rewards are, ``staleness[A, E]`` by age; right: ``errors[partner][memory][E]`` by size."""
     figure, (ax, right) = new_figure(
         1, 2, size=(7.8, 3.4), left=0.08, right=0.985, top=0.88, bottom=0.16, wspace=0.22
     )

@@ -17,6 +17,7 @@ from marl_lessons.evaluation.own_world import OwnWorld
 from marl_lessons.viz.curves import in_thousands, mark
 from marl_lessons.viz.microscope_runs import (
     CROSSING,
+    EQUILIBRIUM,
     MEMORY,
     SPEED_CHECK,
     Scene,
@@ -138,7 +139,7 @@ def _loop_of_policies(ax: Axes, run: OwnWorld, now: int, then: int) -> None:
     ax.plot(mine[: now + 1], theirs[: now + 1], "-", color="#bdbdbd", linewidth=0.7)
     ax.plot(mine[then : now + 1], theirs[then : now + 1], "-", color=BLUE, linewidth=2.2)
     ax.plot(mine[now], theirs[now], "o", color=BLACK, markersize=6)
-    ax.plot(0.2, 0.25, "*", color=ORANGE, markeredgecolor=BLACK, markersize=12)
+    ax.plot(*EQUILIBRIUM, "*", color=ORANGE, markeredgecolor=BLACK, markersize=12)
     ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="I speed (probability)", ylabel="patrol checks")
     ax.set_title(f"Last {MEMORY} steps; ★ equilibrium")
 

@@ -1,4 +1,4 @@
-"""What the non-stationarity microscope looks at: two games, runs of two learners in them, and what is measured at each moment.
+"""What the non-stationarity microscope looks at: two games, runs of two learners in them, and what is measured all along.
 
 Every run has a twin: the same game, the same seed, the same two learners, but the partner's table stands still where in the
 run it moves, or the other way round.
@@ -18,6 +18,7 @@ from marl_lessons.envs.two_cars import two_cars, two_cars_state
 from marl_lessons.evaluation.own_world import OwnWorld, own_world
 
 MEMORY = 200  # steps that the microscope looks back, about what a step size of 0.02 remembers
+EQUILIBRIUM = tuple(strategy[0] for strategy in speed_check().equilibria[0])  # speed, check
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +26,7 @@ class Scene:
     """A game under the microscope, seen by agent 0.
 
     ``n_steps`` long, with a record every ``every`` steps; ``step_sizes`` and ``temperatures`` of agents 0 and 1; ``state``,
-    in which the decisive choice is made.
+    in which the decisive choice is made; ``action``, whose entries alone are looked at, or None for all.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Scene:
     step_sizes: tuple[float, float]
     temperatures: tuple[float, float]
     state: int
+    action: int | None = None
 
     def config(self, **changes) -> IndependentConfig:
         """The learners' settings, with ``changes`` of fields of :class:`IndependentConfig`."""
@@ -51,7 +53,10 @@ class Scene:
 CROSSING = Scene(
     "crossing", two_cars(distance=2), 5000, 50, (0.02, 0.02), (0.2, 0.2), two_cars_state(1, 1)
 )
-SPEED_CHECK = Scene("speed check", speed_check().game, 6000, 25, (0.02, 0.002), (0.5, 0.05), 0)
+# Only speeding is looked at: keeping the limit pays the same whatever the patrol does, and its entry is never wrong.
+SPEED_CHECK = Scene(
+    "speed check", speed_check().game, 6000, 25, (0.02, 0.002), (0.5, 0.05), 0, action=0
+)
 
 
 @functools.lru_cache(maxsize=32)
@@ -66,7 +71,8 @@ def observe(
             step_size=(step_size, partner_step_size), learns=(None, as_window(window))
         )
         history = one_run(scene.game, config, seed)
-        runs.append(own_world(scene.game, history, config, MEMORY // scene.every, scene.state))
+        lag = MEMORY // scene.every
+        runs.append(own_world(scene.game, history, config, lag, scene.state, scene.action))
     return runs[0], runs[1], parting
 
 

@@ -1,4 +1,4 @@
-"""Figures of lesson 05: a learner's error while its partner learns, beside the same learner with a partner that stands still."""
+"""Figures of lesson 05: a learner's error while its partner learns, beside the same learner with one that stands still."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from marl_lessons.viz.microscope import draw_track
 from marl_lessons.viz.microscope_runs import CROSSING, observe
 from marl_lessons.viz.style import BLACK, BLUE, SKY, VERMILION, new_figure
 
-LEARNING, FROZEN = (
-    (VERMILION, "-"),
-    (BLACK, (0, (1, 1))),
-)  # colour and line: partner learns, partner stands still
+# Colour and line of a run whose partner learns, and of one whose partner stands still.
+LEARNING = (VERMILION, "-")
+FROZEN = (BLACK, (0, (1, 1)))
 
 
 def draw_release(seed: int = 3, release: int = 3000) -> Figure:
-    """One learner on the crossing and its twin over all steps: the twin's partner never learns, this one's from ``release`` on.
+    """One learner on the crossing and its twin over all steps.
 
+    The twin's partner never learns, this one's learns from step ``release`` on.
     ``release``: a step from 1 to the last but one; ``seed``: of both. Raises ValueError naming the argument.
     """
     n_steps, seed = CROSSING.n_steps, as_count("seed", seed, low=0)

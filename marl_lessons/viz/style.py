@@ -60,24 +60,20 @@ def new_figure(
 
 def png(figure: Figure, colours: int | None = None) -> bytes:
     """``figure`` as a PNG. With ``colours`` (2 to 256) it is reduced to so many, a third of the size in a notebook."""
+    from PIL import Image
+
     buffer = io.BytesIO()
     with matplotlib.rc_context(STYLE):
-        if colours is None:
-            figure.savefig(
-                buffer, format="png", metadata={"Software": None}, pil_kwargs={"compress_level": 1}
-            )
-        else:
-            from PIL import Image
-
-            canvas = FigureCanvasAgg(figure)
-            figure.set_dpi(matplotlib.rcParams["savefig.dpi"])
-            canvas.draw()
-            image = Image.frombuffer(
-                "RGBA", canvas.get_width_height(), canvas.buffer_rgba()
-            ).convert("RGB")
-            image.quantize(colours, dither=Image.Dither.NONE).save(
-                buffer, format="png", optimize=True
-            )
+        canvas = FigureCanvasAgg(figure)
+        figure.set_dpi(matplotlib.rcParams["savefig.dpi"])
+        canvas.draw()
+        size, pixels = canvas.get_width_height(), canvas.buffer_rgba()
+        image = Image.frombuffer("RGBA", size, pixels).convert("RGB")
+    if colours is None:
+        image.save(buffer, format="png", compress_level=1)
+    else:
+        reduced = image.quantize(colours, dither=Image.Dither.NONE)
+        reduced.save(buffer, format="png", optimize=True)
     return buffer.getvalue()
 
 

@@ -19,21 +19,23 @@ from marl_lessons.solvers.value_iteration import value_iteration
 
 LAG = 3
 CASES = {
-    "crossing": (two_cars(distance=2), two_cars_state(1, 1), (0.05, 0.03), (0.2, 0.3)),
-    "speed check": (speed_check().game, 0, (0.02, 0.05), (0.5, 0.1)),
-    "unequal": (random_game(np.random.default_rng(5), 4, (3, 2)), 1, (0.1, 0.1), (3.0, 2.0)),
+    "crossing": (two_cars(distance=2), two_cars_state(1, 1), None, (0.05, 0.03), (0.2, 0.3)),
+    "speeding": (speed_check().game, 0, 0, (0.02, 0.05), (0.5, 0.1)),
+    "speed check": (speed_check().game, 0, None, (0.02, 0.05), (0.5, 0.1)),
+    "unequal": (random_game(np.random.default_rng(5), 4, (3, 2)), 1, None, (0.1, 0.1), (3.0, 2.0)),
+    "one action": (random_game(np.random.default_rng(5), 4, (3, 2)), 1, 2, (0.1, 0.1), (3.0, 2.0)),
 }
 ALL = pytest.mark.parametrize("name", CASES)
 
 
 @functools.cache
 def run(name):
-    game, state, step_size, temperature = CASES[name]
+    game, state, action, step_size, temperature = CASES[name]
     config = IndependentConfig(
         n_steps=1500, step_size=step_size, temperature=temperature, time_limit=None, n_records=15
     )
     history = independent_q_learning(game, config, 2)
-    return game, state, config, history, own_world(game, history, config, LAG, state)
+    return game, state, config, history, own_world(game, history, config, LAG, state, action)
 
 
 def plain_policies(game, config, q):
@@ -46,17 +48,21 @@ def plain_policies(game, config, q):
     return policies
 
 
-def plain_weights(game, policies):
+def plain_weights(game, policies, action):
     """``[S, A]``: shares of agent 0's steps, by following the chain of states until nothing changes."""
+    mine = policies[0].copy()
+    if action is not None:
+        mine[:] = 0
+        mine[:, action] = 1
     if game.is_matrix_game:
-        return np.array([[1.0, 0.0]])
+        return mine
     chain = np.einsum("sa,sb,sabt->st", *policies, game.transition)
     there = game.initial.copy()
     visits = np.zeros(game.n_states)
     for _ in range(3000):
         visits += there
         there = (there * ~game.terminal) @ chain * ~game.terminal
-    return (visits / visits.sum())[:, None] * policies[0]
+    return (visits / visits.sum())[:, None] * mine
 
 
 def plain_moment(name, k, seed):
@@ -65,7 +71,7 @@ def plain_moment(name, k, seed):
     policies = plain_policies(game, config, history.q[k, seed])
     world = game.induced_mdp(0, policies)
     q, error = history.q[k, seed, 0, :, : game.n_actions[0]], 0.0
-    weights = plain_weights(game, policies)
+    weights = plain_weights(game, policies, CASES[name][2])
     for s, a in itertools.product(np.flatnonzero(~game.terminal), range(game.n_actions[0])):
         follows = sum(p * q[t].max() for t, p in enumerate(world.transition[s, a]) if not game.terminal[t])  # fmt: skip
         error += weights[s, a] * abs(world.reward[0, s, a] + game.discount * follows - q[s, a])
@@ -118,6 +124,7 @@ def test_weights_are_shares():
         ({"history": None}, "history"), ({"config": None}, "config"), ({"config": TabularConfig(1500)}, "config"), ({"lag": 0}, "lag"), ({"lag": 16}, "lag"),
         ({"lag": True}, "lag"), ({"lag": 1.5}, "lag"), ({"state": 99}, "state"), ({"state": -1}, "state"),
         ({"state": "start"}, "state"), ({"state": [0]}, "state"),
+        ({"action": 2}, "action"), ({"action": -1}, "action"), ({"action": True}, "action"), ({"action": 0.5}, "action"),
     ],
 )  # fmt: skip
 def test_bad_arguments_are_named(change, name):

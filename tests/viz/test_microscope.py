@@ -76,8 +76,8 @@ def plain_measures(scene, history, config, k):
 def test_measures_against_slow_computation(scene):
     config = scene.config(step_size=(0.05, 0.03), n_steps=3_000, learns=(None, (0, 2_000)))
     history = one_run(scene.game, config, 2)
-    got = own_world(scene.game, history, config, MEMORY // scene.every, scene.state)
     lag = MEMORY // scene.every
+    got = own_world(scene.game, history, config, lag, scene.state, scene.action)
     assert lag * scene.every == MEMORY and (np.diff(got.steps) == scene.every).all()
     assert np.isnan(got.drift[:lag]).all() and not np.isnan(got.drift[lag:]).any()
     for k in (lag, len(got.steps) // 2, len(got.steps) - 1):
