@@ -1,6 +1,6 @@
 """Problems to solve: exact games, small and large, and stepping many copies of them at once."""
 
-from marl_lessons.envs.batched import BatchedStep, BatchedWorlds
+from marl_lessons.envs.batched import BatchedStep, BatchedWorlds, ContinuousWorlds
 from marl_lessons.envs.catalogue import CATALOGUE, KnownGame, crossing, penalty, speed_check
 from marl_lessons.envs.crossroads import crossroads
 from marl_lessons.envs.game_worlds import GameWorlds
@@ -8,8 +8,15 @@ from marl_lessons.envs.gridworlds import cliff_walking, corner_grid, jumping_gri
 from marl_lessons.envs.lotteries import lottery_game, stochastic_climbing
 from marl_lessons.envs.markov_game import MarkovGame
 from marl_lessons.envs.matrix_games import matrix_game, payoffs_of
+from marl_lessons.envs.mpe import mpe_worlds
 from marl_lessons.envs.parallel_env import as_parallel_env
 from marl_lessons.envs.parallel_worlds import ParallelWorlds, from_parallel_env
+from marl_lessons.envs.particles import (
+    ParticleWorlds,
+    simple_speaker_listener,
+    simple_spread,
+    simple_tag,
+)
 from marl_lessons.envs.simulation import Step, Worlds
 from marl_lessons.envs.soccer import Position, soccer, soccer_position, soccer_state
 from marl_lessons.envs.traffic_junction import BRAKE, GAS, TrafficJunction
@@ -22,10 +29,12 @@ __all__ = [
     "GAS",
     "BatchedStep",
     "BatchedWorlds",
+    "ContinuousWorlds",
     "GameWorlds",
     "KnownGame",
     "MarkovGame",
     "ParallelWorlds",
+    "ParticleWorlds",
     "Position",
     "Step",
     "TrafficJunction",
@@ -40,9 +49,13 @@ __all__ = [
     "jumping_grid",
     "lottery_game",
     "matrix_game",
+    "mpe_worlds",
     "never_brake",
     "payoffs_of",
     "penalty",
+    "simple_speaker_listener",
+    "simple_spread",
+    "simple_tag",
     "soccer",
     "soccer_position",
     "soccer_state",

@@ -16,9 +16,10 @@ from marl_lessons.checks import as_count, as_flags
 class BatchedStep(NamedTuple):
     """What one step of E worlds with n agents brought.
 
-    observations ``[E, n, d]`` float32  what each agent sees next; zeros where it took no part in this step and takes none in the next
-    rewards ``[E, n]`` float64          each agent's own reward; where a slot ended and was given away in the same step, the new
-                                        holder's
+    observations ``[E, n, d]`` float32  what each agent sees next; zeros where it takes part neither in this step nor in the
+                                        next
+    rewards ``[E, n]`` float64          each agent's own reward; where a slot ended and was given away in the same step, the
+                                        new holder's
     terminated ``[E, n]`` booleans      this agent's story ended with this step: nothing that follows counts for it
     truncated ``[E]`` booleans          the clock cut the world's episode short; its story would have gone on
     ended ``[E]`` booleans              the world's episode is over, for either reason; begin it again before the next step
@@ -62,22 +63,55 @@ class BatchedWorlds(Protocol):
         """Advance every world by the joint actions ``[E, n]``, whole numbers."""
 
 
-MEMBERS = (*BatchedWorlds.__annotations__, "reset", "reset_where", "step")
+@runtime_checkable
+class ContinuousWorlds(Protocol):
+    """Batched worlds whose actions are vectors: as :class:`BatchedWorlds`, with ``action_sizes`` in place of ``n_actions``.
+
+    action_sizes       ``(k_1, …, k_n)``: agent i's action has k_i entries from 0 to 1. Actions come as ``[E, n, k]`` with
+                       k = max k_i; what stands behind an agent's k_i entries has no effect
+    """
+
+    n_worlds: int
+    n_agents: int
+    action_sizes: tuple[int, ...]
+    observation_sizes: tuple[int, ...]
+    active: np.ndarray
+    ended: np.ndarray
+
+    def reset(self, rng: np.random.Generator) -> np.ndarray:
+        """Begin a new episode in every world; returns the observations ``[E, n, d]``."""
+
+    def reset_where(self, which: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Begin a new episode in the worlds where ``which[E]`` is True; returns all observations ``[E, n, d]``."""
+
+    def step(self, actions: np.ndarray, rng: np.random.Generator) -> BatchedStep:
+        """Advance every world by the joint actions ``[E, n, k]``, numbers from 0 to 1."""
 
 
-def check_batched_worlds(name: str, worlds) -> BatchedWorlds:
-    """Return batched worlds as they are.
+METHODS = ("reset", "reset_where", "step")
+
+
+def are_continuous(worlds) -> bool:
+    """Whether the actions of batched worlds are vectors, ``[E, n, k]``, rather than whole numbers, ``[E, n]``."""
+    return hasattr(worlds, "action_sizes")
+
+
+def check_batched_worlds(name: str, worlds, continuous: bool | None = False):
+    """Return batched worlds as they are: with whole-number actions, with ``continuous`` True vectors, with None either.
 
     Raises ValueError naming ``name`` where something of the protocol is missing, or its attributes have other shapes than
     E and n say.
     """
-    missing = [member for member in MEMBERS if not hasattr(worlds, member)]
+    vectors = are_continuous(worlds) if continuous is None else continuous
+    protocol = ContinuousWorlds if vectors else BatchedWorlds
+    missing = [m for m in (*protocol.__annotations__, *METHODS) if not hasattr(worlds, m)]
     if missing:
+        example = "simple_spread(...)" if vectors else "TrafficJunction or GameWorlds"
         raise ValueError(
-            f"{name}: expected batched worlds as TrafficJunction or GameWorlds, got {worlds!r:.80} without {missing[0]}"
+            f"{name}: expected batched worlds as {example}, got {worlds!r:.80} without {missing[0]}"
         )
     n_worlds, n = (as_count(f"{name}.{m}", getattr(worlds, m)) for m in ("n_worlds", "n_agents"))
-    for member in ("n_actions", "observation_sizes"):
+    for member in ("action_sizes" if vectors else "n_actions", "observation_sizes"):
         sizes = getattr(worlds, member)
         if not isinstance(sizes, tuple) or len(sizes) != n:
             raise ValueError(

@@ -10,17 +10,27 @@ from __future__ import annotations
 import numpy as np
 
 from marl_lessons.checks import as_count, as_indices, as_number
-from marl_lessons.envs.batched import BatchedWorlds, check_batched_worlds
+from marl_lessons.envs.batched import (
+    BatchedWorlds,
+    ContinuousWorlds,
+    are_continuous,
+    check_batched_worlds,
+)
+from marl_lessons.envs.parallel_spaces import as_unit_vectors, import_pettingzoo
 
 
 def as_parallel_env(
-    worlds: BatchedWorlds, seed: int | None = None, low: float = -np.inf, high: float = np.inf
+    worlds: BatchedWorlds | ContinuousWorlds,
+    seed: int | None = None,
+    low: float = -np.inf,
+    high: float = np.inf,
 ):
     """A ``pettingzoo.ParallelEnv`` over ``worlds``, which must be a single one (E = 1).
 
-    Agents are called "agent_0", "agent_1", …; actions are ``Discrete(A_i)``, observations ``Box(low, high, (d_i,))`` of
-    float32. ``reset(seed=…)`` determines the run that follows; a reset without one goes on with the random numbers, which
-    begin from the ``seed`` given here (None: from a new one). It plays in ``worlds`` itself: build it over one of its own.
+    Agents are called "agent_0", "agent_1", …; actions are ``Discrete(A_i)``, or ``Box(0, 1, (k_i,))`` of float32 where the
+    worlds' actions are vectors; observations are ``Box(low, high, (d_i,))`` of float32. ``reset(seed=…)`` determines the run
+    that follows; a reset without one goes on with the random numbers, which begin from the ``seed`` given here (None: from a
+    new one). It plays in ``worlds`` itself: build it over one of its own.
 
     In PettingZoo an agent that ended is gone until the next reset, but a slot of a batched world may be used again, by the
     next car. So all agents stay until the world's episode is over. ``infos[agent]["active"]`` says whether the slot takes
@@ -32,7 +42,7 @@ def as_parallel_env(
     Raises ValueError naming ``worlds``, ``seed``, ``low`` or ``high``, and ImportError if PettingZoo is not installed.
     """
     parallel_env = import_pettingzoo()[0]
-    if check_batched_worlds("worlds", worlds).n_worlds != 1:
+    if check_batched_worlds("worlds", worlds, continuous=None).n_worlds != 1:
         raise ValueError(
             f"worlds: expected batched worlds with n_worlds = 1, got {worlds.n_worlds}"
         )
@@ -46,7 +56,7 @@ class _WorldAsParallelEnv:
 
     render_mode = None
 
-    def __init__(self, worlds: BatchedWorlds, seed: int | None, low: float, high: float):
+    def __init__(self, worlds, seed: int | None, low: float, high: float):
         spaces = import_pettingzoo()[1]
         name = type(worlds).__name__
         self.metadata = {"name": name, "render_modes": [], "is_parallelizable": True}
@@ -57,17 +67,18 @@ class _WorldAsParallelEnv:
             agent: spaces.Box(low, high, (size,), np.float32)
             for agent, size in zip(self.possible_agents, worlds.observation_sizes)
         }
-        self.action_spaces = {
-            agent: spaces.Discrete(int(count))
-            for agent, count in zip(self.possible_agents, worlds.n_actions)
-        }
+        if are_continuous(worlds):
+            actions = [spaces.Box(0, 1, (size,), np.float32) for size in worlds.action_sizes]
+        else:
+            actions = [spaces.Discrete(int(count)) for count in worlds.n_actions]
+        self.action_spaces = dict(zip(self.possible_agents, actions))
 
     def observation_space(self, agent: str):
         """The ``Box`` of an agent's observations, the same object every time."""
         return self.observation_spaces[agent]
 
     def action_space(self, agent: str):
-        """The ``Discrete`` space of an agent's actions, the same object every time."""
+        """The ``Discrete`` or ``Box`` space of an agent's actions, the same object every time."""
         return self.action_spaces[agent]
 
     def reset(self, seed: int | None = None, options: dict | None = None) -> tuple[dict, dict]:
@@ -96,18 +107,30 @@ class _WorldAsParallelEnv:
         return results
 
     def _row(self, actions: dict) -> np.ndarray:
-        """``[n]``: the joint action; 0 for a slot that takes no part and was left out."""
+        """``[n]`` or ``[n, k]``: the joint action; 0 for a slot that takes no part and was left out."""
         if not isinstance(actions, dict) or not set(actions) <= set(self.agents):
             raise ValueError(f"actions: expected a dict over {self.agents}, got {actions!r:.80}")
-        row = np.zeros(len(self.agents), dtype=np.intp)
+        row = self._no_actions()
         for i, agent in enumerate(self.agents):
             if agent in actions:
-                row[i] = as_indices(
-                    f"actions[{agent!r}]", actions[agent], (), self.worlds.n_actions[i]
-                )
+                self._put(row, i, f"actions[{agent!r}]", actions[agent])
             elif self.worlds.active[0, i]:
                 raise ValueError(f"actions: {agent} is missing, which takes part in this step")
         return row
+
+    def _no_actions(self) -> np.ndarray:
+        """``[n]`` or ``[n, k]`` zeros."""
+        if are_continuous(self.worlds):
+            return np.zeros((self.worlds.n_agents, max(self.worlds.action_sizes)))
+        return np.zeros(self.worlds.n_agents, dtype=np.intp)
+
+    def _put(self, row: np.ndarray, i: int, name: str, action) -> None:
+        """Write the action of agent ``i`` into ``row``; raises ValueError with its ``name``."""
+        if are_continuous(self.worlds):
+            size = self.worlds.action_sizes[i]
+            row[i, :size] = as_unit_vectors(name, action, (size,), size)
+        else:
+            row[i] = as_indices(name, action, (), self.worlds.n_actions[i])
 
     def _seen(self, observations: np.ndarray) -> dict[str, np.ndarray]:
         sizes = self.worlds.observation_sizes
@@ -128,15 +151,3 @@ class _WorldAsParallelEnv:
 
 def _generator(seed: int | None) -> np.random.Generator:
     return np.random.default_rng(None if seed is None else as_count("seed", seed, low=0))
-
-
-def import_pettingzoo():
-    """The class ``pettingzoo.ParallelEnv`` and the module ``gymnasium.spaces``; ImportError says what to install."""
-    try:
-        from gymnasium import spaces
-        from pettingzoo import ParallelEnv
-    except ImportError as error:
-        raise ImportError(
-            "this bridge needs PettingZoo; in a terminal run: python -m pip install pettingzoo"
-        ) from error
-    return ParallelEnv, spaces

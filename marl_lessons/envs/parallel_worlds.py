@@ -1,7 +1,7 @@
 """PettingZoo environments as batched worlds, for the learners of this course.
 
-The way back from :mod:`~marl_lessons.envs.parallel_env`. Only environments whose actions are whole numbers (``Discrete``)
-cross the bridge so far.
+The way back from :mod:`~marl_lessons.envs.parallel_env`. Which spaces cross the bridge, and how:
+:mod:`~marl_lessons.envs.parallel_spaces`.
 """
 
 from __future__ import annotations
@@ -11,18 +11,23 @@ from collections.abc import Callable
 import numpy as np
 
 from marl_lessons.checks import as_count, as_flags, as_float_array, as_generator, as_indices
-from marl_lessons.envs.batched import BatchedStep, check_going_on
-from marl_lessons.envs.game_worlds import one_hot
-from marl_lessons.envs.parallel_env import import_pettingzoo
+from marl_lessons.envs.batched import BatchedStep, are_continuous, check_going_on
+from marl_lessons.envs.parallel_spaces import (
+    action_writers,
+    as_unit_vectors,
+    import_pettingzoo,
+    observation_reader,
+)
 
 
 def from_parallel_env(make_env: Callable, n_worlds: int = 1) -> ParallelWorlds:
     """Batched worlds over ``n_worlds`` copies of a ``pettingzoo.ParallelEnv``, one from each call of ``make_env()``.
 
-    Actions must be ``Discrete``; observations ``Box`` (flattened, then filled up with zeros to the largest) or
-    ``Discrete`` (one-hot). Who takes part and how episodes end: :class:`ParallelWorlds`. Any environment of this kind
-    becomes batched worlds; ``train_iql`` learns in it only if all agents have the same number of actions, since one network
-    layout serves them all.
+    Actions must all be ``Discrete``, or all ``Box`` of shape (k,) with finite low < high: then they become vectors
+    (``action_sizes``), and their numbers from 0 to 1 are stretched to [low, high]. Observations must be ``Box`` (flattened,
+    then filled up with zeros to the largest) or ``Discrete`` (one-hot). Who takes part and how episodes end:
+    :class:`ParallelWorlds`. Any environment of this kind becomes batched worlds; ``train_iql`` learns in it only if all
+    agents have the same number of actions, since one network layout serves them all.
 
     Raises ValueError naming ``make_env`` (for the first agent with another space, and later where the environment breaks
     the rules: rewards or observations that are no finite numbers, for example) or ``n_worlds``, and ImportError if
@@ -38,7 +43,10 @@ def from_parallel_env(make_env: Callable, n_worlds: int = 1) -> ParallelWorlds:
 
 
 class ParallelWorlds:
-    """E PettingZoo environments as :class:`~marl_lessons.envs.batched.BatchedWorlds`; :func:`from_parallel_env` makes them.
+    """E PettingZoo environments as batched worlds, as :func:`from_parallel_env` makes them.
+
+    They are :class:`~marl_lessons.envs.batched.BatchedWorlds`, with ``n_actions``, where actions are ``Discrete``, and
+    :class:`~marl_lessons.envs.batched.ContinuousWorlds`, with ``action_sizes``, where they are ``Box``.
 
     Agents stand in the order of ``possible_agents``. One takes part (``active``) while its environment lists it among its
     ``agents``, unless ``infos[agent]["active"]`` is False: then it is a slot without a holder, and its action is passed on
@@ -64,11 +72,11 @@ class ParallelWorlds:
         _check_envs(envs)
         self.envs, self.names = envs, tuple(envs[0].possible_agents)
         self.n_worlds, self.n_agents = len(envs), len(self.names)
-        actions = [_discrete(name, envs[0].action_space(name)) for name in self.names]
-        readers = [_reader(name, envs[0].observation_space(name)) for name in self.names]
-        self.n_actions = tuple(int(space.n) for space in actions)
+        vectors, writers = action_writers({name: envs[0].action_space(name) for name in self.names})
+        readers = [observation_reader(name, envs[0].observation_space(name)) for name in self.names]
+        setattr(self, "action_sizes" if vectors else "n_actions", tuple(w.size for w in writers))
         self.observation_sizes = tuple(size for size, _ in readers)
-        self._first_action = [int(space.start) for space in actions]
+        self._write = [writer.write for writer in writers]
         self._read = [read for _, read in readers]
         self._active = np.zeros((self.n_worlds, self.n_agents), dtype=bool)
         self._playing = self._active.copy()  # whom its environment lists, active or not
@@ -105,13 +113,14 @@ class ParallelWorlds:
         return self._seen.copy()
 
     def step(self, actions: np.ndarray, rng: np.random.Generator) -> BatchedStep:
-        """Advance every world by the joint actions ``[E, n]``, whole numbers; those of agents that take no part are ignored.
+        """Advance every world by the joint actions ``[E, n]``, whole numbers, or ``[E, n, k]``, numbers from 0 to 1.
 
-        Raises ValueError naming ``actions`` or ``rng``, for worlds that have ended and were not begun again, and naming
-        ``make_env`` if its environment forgets an agent.
+        Those of agents that take no part are ignored, and so is what stands behind an agent's own k_i numbers. Raises
+        ValueError naming ``actions`` or ``rng``, for worlds that have ended and were not begun again, and naming ``make_env``
+        if its environment forgets an agent.
         """
         as_generator("rng", rng)
-        actions = as_indices("actions", actions, self._active.shape, np.array(self.n_actions))
+        actions = self._as_actions(actions)
         check_going_on(self.ended)
         rewards = np.zeros(self._active.shape)
         terminated, truncated = np.zeros_like(self._active), np.zeros_like(self._active)
@@ -121,11 +130,18 @@ class ParallelWorlds:
         late = (truncated & ~terminated).any(axis=1)
         return BatchedStep(self._seen.copy(), rewards, terminated, ended & late, ended)
 
+    def _as_actions(self, actions) -> np.ndarray:
+        """Joint actions of all worlds, checked; raises ValueError naming ``actions``."""
+        if are_continuous(self):
+            shape = (*self._active.shape, max(self.action_sizes))
+            return as_unit_vectors("actions", actions, shape, self.action_sizes)
+        return as_indices("actions", actions, self._active.shape, np.array(self.n_actions))
+
     def _step_one(self, e: int, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Rewards, terminations and truncations ``[n]`` of world ``e``; keeps who goes on and what everyone sees."""
         env, took_part, played = self.envs[e], self._active[e].copy(), self._playing[e].copy()
         players = np.flatnonzero(played).tolist()
-        chosen = {self.names[i]: self._first_action[i] + int(actions[i]) for i in players}
+        chosen = {self.names[i]: self._write[i](actions[i]) for i in players}
         observations, *results, infos = _parts("step", env.step(chosen), 5)
         columns = np.zeros((3, self.n_agents))
         for column, result in zip(columns, results):
@@ -211,40 +227,3 @@ def _of(result: dict, name):
     if not isinstance(result, dict) or name not in result:
         raise ValueError(f"make_env: its environment's answer says nothing about {name!r}")
     return result[name]
-
-
-def _discrete(name, space):
-    """The action space of an agent, which must be ``Discrete``."""
-    if not isinstance(space, import_pettingzoo()[1].Discrete):
-        raise ValueError(f"make_env: {name!r} has the action space {space}; allowed is Discrete")
-    return space
-
-
-def _reader(name, space) -> tuple[int, Callable]:
-    """How many numbers an agent sees, and the function that makes a float32 vector of an observation."""
-    spaces = import_pettingzoo()[1]
-    if isinstance(space, spaces.Discrete):
-        return int(space.n), lambda seen: _read_number(name, space, seen)
-    if isinstance(space, spaces.Box):
-        return int(np.prod(space.shape)), lambda seen: _read_box(name, seen)
-    raise ValueError(
-        f"make_env: {name!r} has the observation space {space}; allowed are Box and Discrete"
-    )
-
-
-def _read_number(name, space, seen) -> np.ndarray:
-    """An observation in a ``Discrete`` space as a one-hot vector."""
-    number = np.asarray(seen)
-    if number.size != 1 or number.dtype.kind not in "iu" or not space.contains(int(number.item())):
-        raise ValueError(f"make_env: {name!r} sees {seen!r:.80}; its space is {space}")
-    return one_hot(number - int(space.start), int(space.n)).reshape(-1)
-
-
-def _read_box(name, seen) -> np.ndarray:
-    """An observation in a ``Box`` as a vector, whose numbers must be finite, also as float32."""
-    as_float_array(f"make_env: what {name!r} sees", seen, (...,))
-    with np.errstate(over="ignore"):
-        vector = np.asarray(seen, np.float32).reshape(-1)
-    if not np.isfinite(vector).all():
-        raise ValueError(f"make_env: {name!r} sees a number too large for float32")
-    return vector

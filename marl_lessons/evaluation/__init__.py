@@ -34,6 +34,15 @@ from marl_lessons.evaluation.outcomes import (
 )
 from marl_lessons.evaluation.overgeneralisation import values_against
 from marl_lessons.evaluation.own_world import OwnWorld, own_world
+from marl_lessons.evaluation.particle_references import (
+    no_op,
+    random_actions,
+    to_assigned,
+    to_nearest,
+    told_listener,
+    told_one_step_late,
+    untold_listener,
+)
 from marl_lessons.evaluation.returns import discounted_returns
 from marl_lessons.evaluation.staleness import SplitError, Staleness, split_error, staleness
 from marl_lessons.evaluation.statistics import (
@@ -42,6 +51,11 @@ from marl_lessons.evaluation.statistics import (
     first_episodes,
     running_mean,
     wilson_interval,
+)
+from marl_lessons.evaluation.steering import (
+    best_late_return,
+    best_listener_return,
+    best_untold_return,
 )
 from marl_lessons.evaluation.visit_rates import visit_rates
 
@@ -56,8 +70,11 @@ __all__ = [
     "SplitError",
     "Staleness",
     "band",
+    "best_late_return",
+    "best_listener_return",
     "best_response_changes",
     "best_response_values",
+    "best_untold_return",
     "discounted_returns",
     "distance_to_optimum",
     "drift",
@@ -70,10 +87,12 @@ __all__ = [
     "induced_arrays",
     "kernel_drift",
     "nash_conv",
+    "no_op",
     "outcome_counts",
     "own_world",
     "passing_chances",
     "play_episodes",
+    "random_actions",
     "reachable_states",
     "regret_history",
     "regrets",
@@ -85,8 +104,13 @@ __all__ = [
     "split_error",
     "staleness",
     "state_chances",
+    "to_assigned",
+    "to_nearest",
+    "told_listener",
+    "told_one_step_late",
     "total_variation",
     "turns",
+    "untold_listener",
     "values_against",
     "visit_rates",
     "wilson_interval",

@@ -5,8 +5,15 @@ import pytest
 from corridor_worlds import CorridorWorlds
 
 from marl_lessons.envs import Worlds, two_cars
-from marl_lessons.envs.batched import BatchedWorlds, check_batched_worlds, check_going_on
+from marl_lessons.envs.batched import (
+    BatchedWorlds,
+    ContinuousWorlds,
+    are_continuous,
+    check_batched_worlds,
+    check_going_on,
+)
 from marl_lessons.envs.game_worlds import GameWorlds
+from marl_lessons.envs.particles import simple_speaker_listener, simple_spread
 from marl_lessons.envs.traffic_junction import TrafficJunction
 
 
@@ -64,3 +71,69 @@ def test_the_first_world_that_has_ended_is_named():
     check_going_on(np.zeros(3, dtype=bool))
     with pytest.raises(ValueError, match=r"^world 1 has ended; call reset or reset_where first$"):
         check_going_on(np.array([False, True, True]))
+
+
+VECTORS = simple_speaker_listener(2, continuous_actions=True)
+
+
+@pytest.mark.parametrize("worlds", [simple_spread(2), TrafficJunction("easy", 2)])
+def test_worlds_with_numbers_for_actions_are_known(worlds):
+    assert not are_continuous(worlds)
+    assert isinstance(worlds, BatchedWorlds) and not isinstance(worlds, ContinuousWorlds)
+    for continuous in (False, None):
+        assert check_batched_worlds("worlds", worlds, continuous=continuous) is worlds
+    with pytest.raises(ValueError, match=r"^worlds: .* as simple_spread.* without action_sizes$"):
+        check_batched_worlds("worlds", worlds, continuous=True)
+
+
+def test_worlds_with_vectors_for_actions_are_known():
+    assert are_continuous(VECTORS)
+    assert isinstance(VECTORS, ContinuousWorlds) and not isinstance(VECTORS, BatchedWorlds)
+    for continuous in (True, None):
+        assert check_batched_worlds("worlds", VECTORS, continuous=continuous) is VECTORS
+    for call in (lambda: check_batched_worlds("worlds", VECTORS),
+                 lambda: check_batched_worlds("worlds", VECTORS, continuous=False)):  # fmt: skip
+        with pytest.raises(
+            ValueError, match=r"^worlds: .* as TrafficJunction.* without n_actions$"
+        ):
+            call()
+
+
+class ChangedVectors:
+    """Two continuous worlds of two agents, with one attribute changed or, for None, left out."""
+
+    def __init__(self, name, value):
+        for member in ("n_worlds", "n_agents", "action_sizes", "observation_sizes", "active", "ended",
+                       "reset", "reset_where", "step"):  # fmt: skip
+            if member != name:
+                setattr(self, member, getattr(VECTORS, member))
+            elif value is not None:
+                setattr(self, member, value)
+
+
+@pytest.mark.parametrize("continuous", [True, None])
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("action_sizes", [3, 5]), ("action_sizes", (3,)), ("action_sizes", (3, 0)), ("action_sizes", (3, 5.0)),
+        ("action_sizes", 5), ("observation_sizes", (3,)), ("n_agents", 0), ("ended", np.zeros(3, dtype=bool)),
+        ("active", np.zeros((2, 3), dtype=bool)),
+    ],
+)  # fmt: skip
+def test_attributes_of_continuous_worlds_are_named(name, value, continuous):
+    check_batched_worlds("worlds", ChangedVectors("", None), continuous=continuous)
+    with pytest.raises(ValueError, match=rf"^worlds\.{name}"):
+        check_batched_worlds("worlds", ChangedVectors(name, value), continuous=continuous)
+
+
+@pytest.mark.parametrize("name", ["action_sizes", "ended", "reset_where", "step"])
+def test_what_continuous_worlds_lack_is_named(name):
+    with pytest.raises(ValueError, match=f"^worlds: .* without {name}$"):
+        check_batched_worlds("worlds", ChangedVectors(name, None), continuous=True)
+
+
+@pytest.mark.parametrize("thing", [None, "worlds", two_cars()])
+def test_what_is_neither_kind_is_refused(thing):
+    assert not are_continuous(thing)
+    with pytest.raises(ValueError, match=r"^those: expected batched worlds .* without "):
+        check_batched_worlds("those", thing, continuous=None)

@@ -9,17 +9,86 @@ import pytest
 from corridor_worlds import CorridorWorlds
 from gymnasium import spaces
 from gymnasium.utils.env_checker import data_equivalence
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from pettingzoo import ParallelEnv
 from pettingzoo.test import parallel_api_test, parallel_seed_test
 
 from marl_lessons.envs import soccer, two_cars
-from marl_lessons.envs.batched import BatchedWorlds
+from marl_lessons.envs.batched import (
+    BatchedStep,
+    BatchedWorlds,
+    ContinuousWorlds,
+    check_batched_worlds,
+)
 from marl_lessons.envs.game_worlds import GameWorlds
+from marl_lessons.envs.mpe import import_mpe2, mpe_worlds
 from marl_lessons.envs.parallel_env import as_parallel_env
+from marl_lessons.envs.parallel_spaces import between
 from marl_lessons.envs.parallel_worlds import ParallelWorlds, from_parallel_env
+from marl_lessons.envs.particles import simple_speaker_listener, simple_spread
 from marl_lessons.envs.traffic_junction import TrafficJunction
 
 SOCCER = soccer(3, 3)
+
+
+class KiteWorlds:
+    """Kites that rise by the sum of their own action's entries, kite i with i + 1 of them, and by a gust of up to ``gust``.
+
+    A kite sees its height; one of odd number besides that of the kite before it. It pays its height; at 3 or more it is
+    torn off, pays 5 once and takes no further part. The clock stops every world after ``time_limit`` steps.
+    """
+
+    def __init__(self, n_worlds=1, n_agents=3, gust=0.3, time_limit=6):
+        self.n_worlds, self.n_agents, self.gust, self.time_limit = (
+            n_worlds,
+            n_agents,
+            gust,
+            time_limit,
+        )
+        self.action_sizes = tuple(range(1, n_agents + 1))
+        self.observation_sizes = tuple(1 + i % 2 for i in range(n_agents))
+        self.heights, self.ages = np.zeros((n_worlds, n_agents)), np.full(n_worlds, time_limit)
+        self.seen = np.zeros((n_worlds, n_agents, max(self.observation_sizes)), np.float32)
+
+    @property
+    def active(self):
+        return (self.heights < 3) & (self.ages < self.time_limit)[:, None]
+
+    @property
+    def ended(self):
+        return ~self.active.any(axis=1)
+
+    def reset(self, rng):
+        return self.reset_where(np.ones(self.n_worlds, dtype=bool), rng)
+
+    def reset_where(self, which, rng):
+        self.heights[which] = rng.random(self.heights[which].shape) * self.gust
+        self.ages[which] = 0
+        return self._look(which[:, None] & self.active, which)
+
+    def step(self, actions, rng):
+        assert actions.shape == (self.n_worlds, self.n_agents, max(self.action_sizes))
+        flew = self.active
+        for i, size in enumerate(self.action_sizes):
+            rise = actions[:, i, :size].sum(axis=1) + rng.random(self.n_worlds) * self.gust
+            self.heights[:, i] += flew[:, i] * rise
+        self.ages += 1
+        torn = flew & (self.heights >= 3)
+        rewards = flew * -(self.heights + 5 * torn)
+        ended = self.ended
+        late = (flew & ~torn).any(axis=1)
+        seen = self._look(flew, np.ones(self.n_worlds, dtype=bool))
+        return BatchedStep(seen, rewards, torn, ended & late, ended)
+
+    def _look(self, who, where):
+        seen = np.zeros((self.n_worlds, self.n_agents, max(self.observation_sizes)), np.float32)
+        seen[:, :, 0] = self.heights
+        if self.n_agents > 1:
+            seen[:, 1::2, 1] = self.heights[:, :-1:2]
+        self.seen[where] = (seen * who[:, :, None])[where]
+        return self.seen.copy()
 
 
 WORLDS = {
@@ -29,6 +98,11 @@ WORLDS = {
     "corridor": lambda: CorridorWorlds(1, 3),
     "junction, easy": lambda: TrafficJunction("easy"),
     "junction, medium, seeing": lambda: TrafficJunction("medium", vision=1),
+    "kites": KiteWorlds,
+    "spread": lambda: simple_spread(continuous_actions=True),
+    "speaker and listener": lambda: simple_speaker_listener(continuous_actions=True),
+    "speaker and listener, discrete": simple_speaker_listener,
+    "kites without clock": lambda: KiteWorlds(gust=1.0, time_limit=99),
 }
 
 
@@ -40,13 +114,19 @@ def test_pettingzoo_finds_nothing_wrong(name):
         parallel_seed_test(lambda: as_parallel_env(WORLDS[name]()), num_cycles=300)
 
 
+def some_action(space, rng):
+    if isinstance(space, spaces.Discrete):
+        return int(rng.integers(space.start, space.start + space.n))
+    return rng.uniform(space.low, space.high).astype(space.dtype)
+
+
 def play(env, seed, n_episodes=3):
     """All that an environment answers over some episodes, the first with a seed and the others without."""
     rng, answers = np.random.default_rng(1), []
     for episode in range(n_episodes):
         answers.append(env.reset(seed=seed if episode == 0 else None))
         while env.agents:
-            actions = {a: int(rng.integers(env.action_space(a).n)) for a in env.agents}
+            actions = {a: some_action(env.action_space(a), rng) for a in env.agents}
             answers.append(env.step(actions))
     return answers
 
@@ -425,6 +505,229 @@ def test_bad_calls_are_named():
         worlds.reset_where([1, 0], rng)
 
 
+def kite_actions(rng, n_worlds, n_agents=3):
+    """Whole numbers of 64ths, which float32 holds without rounding, also behind an agent's own entries."""
+    return rng.integers(65, size=(n_worlds, n_agents, n_agents)) / 64
+
+
+def test_what_is_told_about_an_environment_of_vectors():
+    env = as_parallel_env(KiteWorlds())
+    assert env.action_space("agent_0") == spaces.Box(0, 1, (1,), np.float32)
+    assert env.action_space("agent_2") == spaces.Box(0, 1, (3,), np.float32)
+    assert env.action_space("agent_2") is env.action_space("agent_2")
+
+
+def test_an_environment_of_vectors_says_what_the_world_does():
+    worlds, env = KiteWorlds(), as_parallel_env(KiteWorlds())
+    rng, choices, left_early = np.random.default_rng(4), np.random.default_rng(5), 0
+    for episode in range(30):
+        seen, _ = env.reset(seed=4) if episode == 0 else env.reset()
+        observations = worlds.reset(rng)
+        while env.agents:
+            for i, a in enumerate(env.agents):
+                assert np.array_equal(seen[a], observations[0, i, : worlds.observation_sizes[i]])
+            actions = kite_actions(choices, 1)
+            chosen = {a: actions[0, i, : i + 1] for i, a in enumerate(env.agents)}
+            chosen = {a: x for a, x in chosen.items() if worlds.active[0, int(a[-1])]}
+            step = worlds.step(actions, rng)
+            seen, rewards, terminations, truncations, infos = env.step(chosen)
+            observations, ended = step.observations, step.ended[0]
+            assert list(rewards.values()) == step.rewards[0].tolist()
+            left = [infos[a]["left"] for a in env.possible_agents]
+            assert left == step.terminated[0].tolist()
+            over = [terminations[a] or truncations[a] for a in env.possible_agents]
+            assert over == [bool(ended)] * 3
+            left_early += any(left) and not ended
+    assert left_early > 0
+
+
+@pytest.mark.parametrize("n_worlds", [1, 3])
+def test_round_trip_of_vectors(n_worlds):
+    worlds = KiteWorlds(n_worlds, gust=0.0)
+    again = from_parallel_env(lambda: as_parallel_env(KiteWorlds(gust=0.0)), n_worlds)
+    assert isinstance(again, ContinuousWorlds) and not isinstance(again, BatchedWorlds)
+    assert check_batched_worlds("worlds", again, continuous=True) is again
+    assert again.action_sizes == (1, 2, 3) and again.observation_sizes == (1, 2, 1)
+    rng, ends = np.random.default_rng(0), np.zeros(2, dtype=int)
+    assert np.array_equal(worlds.reset(rng), again.reset(rng))
+    for _ in range(60):
+        actions, flew = kite_actions(rng, n_worlds), worlds.active
+        one, other = worlds.step(actions, rng), again.step(actions, rng)
+        # A kite torn off before still counts as one of PettingZoo's agents, which all end with the episode.
+        other = other._replace(terminated=other.terminated & flew)
+        for mine, theirs in zip(one, other, strict=True):
+            assert np.array_equal(mine, theirs) and mine.dtype == theirs.dtype
+        assert np.array_equal(worlds.active, again.active)
+        ends += [one.terminated.sum(), one.truncated.sum()]
+        which = one.ended
+        assert np.array_equal(worlds.reset_where(which, rng), again.reset_where(which, rng))
+    assert (ends > 0).all()
+
+
+class Scales(ParallelEnv):
+    """Two scales: each pays the sum of what it is loaded with, and remembers it."""
+
+    def __init__(self, acts):
+        self.possible_agents, self.acts, self.loads = ["left", "right"], acts, []
+
+    def observation_space(self, agent):
+        return spaces.Box(0, 9, (1,))
+
+    def action_space(self, agent):
+        return self.acts[agent]
+
+    def reset(self, seed=None, options=None):
+        self.agents = list(self.possible_agents)
+        return {a: np.zeros(1, np.float32) for a in self.agents}, {a: {} for a in self.agents}
+
+    def step(self, actions):
+        assert all(x in self.acts[a] for a, x in actions.items())
+        self.loads.append(actions)
+        told = dict.fromkeys(self.agents, False)
+        seen, infos = Scales.reset(self)
+        return seen, {a: float(x.sum()) for a, x in actions.items()}, told, dict(told), infos
+
+
+def test_numbers_from_0_to_1_are_stretched_to_the_box():
+    left = spaces.Box(np.array([-2, 0], np.float32), np.array([6, 0.5], np.float32))
+    right = spaces.Box(-1, 1, (1,), np.float64)
+    worlds = from_parallel_env(lambda: Scales({"left": left, "right": right}))
+    assert worlds.action_sizes == (2, 1)
+    rng = np.random.default_rng(0)
+    worlds.reset(rng)
+    actions = np.array([[[0.25, 1.0], [0.75, 0.3]]])
+    assert worlds.step(actions, rng).rewards.tolist() == [[0.5, 0.5]]
+    assert worlds.step(actions * [1, 0], rng).rewards.tolist() == [[0.0, 0.5]]
+    load = worlds.envs[0].loads[0]
+    assert load["left"].dtype == np.float32 and load["left"].tolist() == [0, 0.5]
+    assert load["right"].dtype == np.float64 and load["right"].tolist() == [0.5]
+
+
+@given(
+    hnp.arrays(np.float64, 4, elements=st.floats(0, 1)),
+    hnp.arrays(np.float32, (2, 4), elements=st.floats(-(2.0**99), 2.0**99, width=32)),
+)
+def test_what_is_stretched_stays_between_the_bounds(vector, bounds):
+    low, high = bounds.min(axis=0), np.nextafter(bounds.max(axis=0), np.float32(np.inf))
+    stretched = between(vector, low, high)
+    assert stretched.dtype == np.float32
+    assert (low <= stretched).all() and (stretched <= high).all()
+    exact = [float(a) + (float(b) - float(a)) * x for a, b, x in zip(low, high, vector.tolist())]
+    assert np.allclose(stretched, exact, rtol=1e-6, atol=1e-30 + 1e-6 * float(np.abs(bounds).max()))
+    assert np.array_equal(between(np.zeros(4), low, high), low)
+    assert np.array_equal(between(np.ones(4), low, high), high)
+    unit = np.zeros(4, np.float32), np.ones(4, np.float32)
+    assert np.array_equal(between(vector, *unit), vector.astype(np.float32))
+
+
+UNIT = spaces.Box(0, 1, (2,))
+
+
+@pytest.mark.parametrize(
+    "left, right, message",
+    [
+        (UNIT, spaces.Discrete(2), "'right' has the action space Discrete.2., 'left' has Box"),
+        (spaces.Discrete(2), UNIT, "'right' has the action space Box"),
+        (UNIT, spaces.MultiBinary(2), "'right' has the action space MultiBinary"),
+        (UNIT, spaces.Box(0, np.inf, (2,)), "'right' has the action space Box"),
+        (spaces.Box(-np.inf, 0, (2,)), UNIT, "'left' has the action space Box"),
+        (UNIT, spaces.Box(np.zeros(2, np.float32), np.array([1, 0], np.float32)), "'right'"),
+        (UNIT, spaces.Box(0, 1, (2, 2)), "'right' has the action space Box"),
+        (UNIT, spaces.Box(0, 1, ()), "'right' has the action space Box"),
+        (UNIT, spaces.Box(0, 9, (2,), np.int64), "'right' has the action space Box"),
+    ],
+)
+def test_boxes_that_do_not_cross_are_refused(left, right, message):
+    with pytest.raises(ValueError, match=f"^make_env: {message}.* finite low < high"):
+        from_parallel_env(lambda: Scales({"left": left, "right": right}))
+
+
+def test_bad_vectors_are_named():
+    worlds, rng = (
+        from_parallel_env(lambda: as_parallel_env(KiteWorlds()), 2),
+        np.random.default_rng(0),
+    )
+    worlds.reset(rng)
+    fine = np.full((2, 3, 3), 0.5)
+    for index, value in (
+        ((1, 2, 2), 1.1),
+        ((0, 1, 1), -0.1),
+        ((0, 0, 0), np.nan),
+        ((0, 0, 2), np.inf),
+    ):
+        bad = fine.copy()
+        bad[index] = value
+        with pytest.raises(ValueError, match=rf"^actions\[{', '.join(map(str, index))}\] is"):
+            worlds.step(bad, rng)
+    for bad in (fine[0], fine[:, :, :2], np.zeros((2, 3), int), "go", None):
+        with pytest.raises(ValueError, match=r"^actions: expected"):
+            worlds.step(bad, rng)
+    fine[:, 0, 1:] = 7.0  # behind the first agent's own entry
+    worlds.step(fine, rng)
+    env = as_parallel_env(KiteWorlds())
+    env.reset(seed=1)
+    half = {f"agent_{i}": np.full(i + 1, 0.5) for i in range(3)}
+    for bad in ([0.5], [0.5, 1.5], [np.nan, 0], 0.5, 1, "up", None):
+        with pytest.raises(ValueError, match=r"^actions\['agent_1'\]"):
+            env.step(half | {"agent_1": bad})
+    with pytest.raises(ValueError, match=r"^actions: agent_1 is missing"):
+        env.step({a: x for a, x in half.items() if a != "agent_1"})
+    env.step(half)
+
+
+@pytest.mark.parametrize("continuous", [True, False])
+@pytest.mark.parametrize("name", ["simple_spread", "simple_speaker_listener", "simple_tag"])
+def test_the_environments_of_mpe2_cross_the_bridge(name, continuous):
+    """Side by side with mpe2 stepped by hand from the same seeds; nothing is rounded, clipped or warned about."""
+    worlds = mpe_worlds(name, 2, continuous_actions=continuous)
+    assert check_batched_worlds("worlds", worlds, continuous) is worlds
+    by_hand = [import_mpe2()[name].parallel_env(continuous_actions=continuous) for _ in range(2)]
+    rng, seeds, choices = (np.random.default_rng(seed) for seed in (7, 7, 8))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(2):
+            seen = worlds.reset(rng)
+            answers = [env.reset(seed=int(seeds.integers(2**31)))[0] for env in by_hand]
+            for t in range(25):
+                for e, env in enumerate(by_hand):
+                    for i, a in enumerate(env.possible_agents):
+                        size = worlds.observation_sizes[i]
+                        assert np.array_equal(seen[e, i, :size], answers[e][a])
+                        assert not seen[e, i, size:].any()
+                if continuous:
+                    shape = (2, worlds.n_agents, max(worlds.action_sizes))
+                    actions = choices.random(shape) if t else np.ones(shape)
+                    given = actions.astype(np.float32)
+                    sizes = worlds.action_sizes
+                else:
+                    actions = choices.integers(worlds.n_actions, size=(2, worlds.n_agents))
+                step, seen = (answer := worlds.step(actions, rng)), answer.observations
+                for e, env in enumerate(by_hand):
+                    chosen = {
+                        a: given[e, i, : sizes[i]] if continuous else int(actions[e, i])
+                        for i, a in enumerate(env.possible_agents)
+                    }
+                    answers[e], rewards, *_ = env.step(chosen)
+                    assert step.rewards[e].tolist() == [float(rewards[a]) for a in rewards]
+            assert step.truncated.all() and step.ended.all() and not step.terminated.any()
+
+
+def test_bad_arguments_of_mpe_worlds(monkeypatch):
+    for arguments, settings, message in [
+        (("simple_push",), {}, "name is 'simple_push'; allowed are simple_spread"),
+        ((["simple_spread"],), {}, "name"),
+        (("simple_tag", 0), {}, "n_worlds"),
+        (("simple_tag",), {"continuous_actions": 1}, "continuous_actions"),
+        (("simple_tag",), {"time_limit": 0}, "time_limit"),
+    ]:
+        with pytest.raises(ValueError, match=f"^{message}"):
+            mpe_worlds(*arguments, **settings)
+    assert mpe_worlds("simple_tag", 1, time_limit=2).n_agents == 4
+    monkeypatch.setitem(sys.modules, "mpe2", None)
+    with pytest.raises(ImportError, match="python -m pip install mpe2"):
+        mpe_worlds("simple_spread")
+
+
 @pytest.mark.parametrize("module", ["pettingzoo", "gymnasium"])
 def test_without_pettingzoo_it_is_said_what_to_install(monkeypatch, module):
     monkeypatch.setitem(sys.modules, module, None)
@@ -438,8 +741,8 @@ def test_without_pettingzoo_it_is_said_what_to_install(monkeypatch, module):
 
 def test_importing_the_bridges_loads_neither_library():
     code = (
-        "import sys, marl_lessons.envs.parallel_env, marl_lessons.envs.parallel_worlds; "
-        "print([m for m in ('pettingzoo', 'gymnasium') if m in sys.modules])"
+        "import sys, marl_lessons.envs.parallel_env, marl_lessons.envs.parallel_worlds, marl_lessons.envs.mpe; "
+        "print([m for m in ('pettingzoo', 'gymnasium', 'mpe2', 'pygame') if m in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.stdout.strip() == "[]"

@@ -1,0 +1,430 @@
+"""The particle worlds: what they pay, what they refuse, and that worlds do not disturb each other."""
+
+import copy
+import pickle
+import re
+
+import numpy as np
+import pytest
+
+from marl_lessons.envs.batched import are_continuous, check_batched_worlds
+from marl_lessons.envs.particle_rules import boundary_cost
+from marl_lessons.envs.particles import (
+    ParticleWorlds,
+    simple_speaker_listener,
+    simple_spread,
+    simple_tag,
+)
+
+SCENES = [simple_spread, simple_speaker_listener, simple_tag]
+KINDS = [(make, continuous) for make in SCENES for continuous in (False, True)]
+
+
+def draw(worlds, rng):
+    """Random actions of the right form."""
+    shape = (worlds.n_worlds, worlds.n_agents)
+    return rng.random((*shape, 5)) if are_continuous(worlds) else rng.integers(worlds.scene.choices, size=shape)  # fmt: skip
+
+
+def begun(make, n_worlds=4, **settings):
+    worlds = make(n_worlds, **settings)
+    worlds.reset(np.random.default_rng(0))
+    return worlds
+
+
+def returns_of(worlds, actions, start):
+    """``[E, n]``: the sum of rewards of one episode."""
+    worlds.place(**start)
+    rng = np.random.default_rng(0)
+    return sum(worlds.step(joint, rng).rewards for joint in actions)
+
+
+def crowded_start(n_worlds, n_bodies, rng):
+    return {"positions": rng.uniform(-0.5, 0.5, (n_worlds, n_bodies, 2))}
+
+
+# What is paid
+
+
+def test_returns_of_the_original_follow_from_those_of_mpe2():
+    """Over 25 steps: 3 (-Σ D) - c - 75, c the collisions counted by each of both; here from both parts of mpe2's reward."""
+    rng = np.random.default_rng(1)
+    start, actions = crowded_start(50, 6, rng), rng.integers(5, size=(25, 50, 3))
+    shared = returns_of(simple_spread(50, local_ratio=0.0), actions, start)
+    own = returns_of(simple_spread(50, local_ratio=1.0), actions, start)
+    mixed = returns_of(simple_spread(50), actions, start)
+    openai = returns_of(simple_spread(50, returns="openai"), actions, start)
+    np.testing.assert_allclose(shared, shared[:, :1].repeat(3, axis=1))
+    assert (own == np.round(own)).all() and own.sum() < -100
+    np.testing.assert_allclose(mixed, 0.5 * shared + 0.5 * own)
+    expected = 3 * shared[:, 0] + own.sum(axis=1) - 75
+    np.testing.assert_allclose(openai, expected[:, None].repeat(3, axis=1))
+
+
+def test_spread_pays_what_a_loop_over_bodies_counts():
+    rng = np.random.default_rng(2)
+    worlds, team = simple_spread(20, n_agents=4), simple_spread(20, n_agents=4, returns="openai")
+    start, action = crowded_start(20, 8, rng), np.zeros((20, 4), dtype=int)
+    worlds.place(**start), team.place(**start)
+    paid, shared = worlds.step(action, rng).rewards, team.step(action, rng).rewards
+    for e, bodies in enumerate(
+        start["positions"]
+    ):  # at rest and unpushed: nobody moves in the first step
+        agents, landmarks = bodies[:4], bodies[4:]
+        far = sum(min(np.linalg.norm(a - l) for a in agents) for l in landmarks)  # noqa: E741
+        hits = [[np.linalg.norm(a - b) < 0.3 for b in agents] for a in agents]
+        for i in range(4):
+            assert paid[e, i] == pytest.approx(-0.5 * far - 0.5 * (sum(hits[i]) - 1))
+        assert shared[e] == pytest.approx(-4 * far - sum(map(sum, hits)))
+
+
+def test_speaker_and_listener_are_paid_twice_by_the_original():
+    rng = np.random.default_rng(3)
+    start = {**crowded_start(30, 5, rng), "goals": rng.integers(3, size=30)}
+    actions = rng.integers([3, 5], size=(25, 30, 2))
+    once = returns_of(simple_speaker_listener(30), actions, start)
+    twice = returns_of(simple_speaker_listener(30, returns="openai"), actions, start)
+    np.testing.assert_allclose(twice, once.sum(axis=1, keepdims=True).repeat(2, axis=1))
+
+
+def test_a_listener_at_rest_pays_what_two_random_points_are_apart():
+    """E d² = 2 · (1/3 + 1/3) for independent uniform points of [-1, 1]²; 25 steps."""
+    worlds, rng = simple_speaker_listener(20_000), np.random.default_rng(4)
+    worlds.reset(rng)
+    still = np.zeros((20_000, 2), dtype=int)
+    returns = sum(worlds.step(still, rng).rewards[:, 0] for _ in range(25))
+    error = returns.std() / np.sqrt(len(returns))
+    assert abs(returns.mean() + 25 * 4 / 3) < 4 * error < 1.0
+
+
+def test_tag_pays_each_pair_to_all_chasers_and_by_each_prey():
+    worlds = simple_tag(1, n_prey=2, n_chasers=3, n_obstacles=0)
+    # Chasers 0 and 1 overlap with prey 0 (reach 0.125), chaser 2 with nobody; prey 1 is beyond the field.
+    positions = [[[0.1, 0], [-0.1, 0], [0, 0.2], [0, 0], [1.0, -0.95]]]
+    worlds.place(positions)
+    rewards = worlds.step(np.zeros((1, 5), dtype=int), np.random.default_rng(0)).rewards
+    np.testing.assert_allclose(rewards, [[20, 20, 20, -20, -1.5]])
+
+
+@pytest.mark.parametrize(
+    "x, cost", [(0, 0), (0.9, 0), (0.95, 0.5), (1.0, 1.0), (1.5, np.e), (2.0, np.e**2), (2.2, 10), (1e6, 10)]
+)  # fmt: skip
+def test_the_boundary_costs_more_the_farther_out(x, cost):
+    assert boundary_cost(np.array([x]))[0] == pytest.approx(cost)
+
+
+# What is seen
+
+
+def test_the_listener_hears_what_was_said_in_the_step_before():
+    worlds, rng = begun(simple_speaker_listener, 2), np.random.default_rng(0)
+    assert not worlds.observe()[:, 1, 8:].any() and not worlds.messages.any()
+    for words in ([0, 2], [1, 1], [2, 0]):
+        step = worlds.step(np.array([[word, 0] for word in words]), rng)
+        np.testing.assert_array_equal(step.observations[:, 1, 8:], np.eye(3)[words])
+    worlds = begun(simple_speaker_listener, 1, continuous_actions=True)
+    said = [[[0.1, 0.2, 0.3, 0.9, 0.9], [0, 0, 0, 0, 0]]]
+    seen = worlds.step(np.array(said), rng).observations
+    np.testing.assert_allclose(seen[0, 1, 8:], [0.1, 0.2, 0.3])
+    assert worlds.messages.tolist() == [[[0.1, 0.2, 0.3], [0, 0, 0]]]
+
+
+def test_every_part_of_an_observation_stands_where_mpe2_has_it():
+    worlds = simple_tag(1, n_prey=2, n_chasers=1, n_obstacles=1)
+    positions = np.array([[[0.0, 0.1], [0.5, 0.6], [-0.5, -0.7], [0.9, -0.9]]])
+    velocities = np.array([[[0.01, 0.02], [0.03, 0.04], [0.05, 0.06]]])
+    worlds.place(positions, velocities)
+    (p0, p1, p2, obstacle), (v0, v1, v2) = positions[0], velocities[0]
+    expected = [
+        [*v0, *p0, *(obstacle - p0), *(p1 - p0), *(p2 - p0), *v1, *v2],
+        [*v1, *p1, *(obstacle - p1), *(p0 - p1), *(p2 - p1), *v2, 0, 0],
+        [*v2, *p2, *(obstacle - p2), *(p0 - p2), *(p1 - p2), *v1, 0, 0],
+    ]
+    np.testing.assert_array_equal(worlds.observe()[0], expected)
+    assert worlds.observation_sizes == (14, 12, 12)
+
+
+def test_the_speaker_sees_the_colour_of_the_goal():
+    worlds = simple_speaker_listener(3)
+    worlds.place(np.zeros((3, 5, 2)), goals=[0, 1, 2])
+    colours = [[0.65, 0.15, 0.15], [0.15, 0.65, 0.15], [0.15, 0.15, 0.65]]
+    np.testing.assert_allclose(worlds.observe()[:, 0, :3], colours)
+    assert not worlds.observe()[:, 0, 3:].any()
+
+
+# How they keep going
+
+
+@pytest.mark.parametrize("make, continuous", KINDS)
+def test_they_are_batched_worlds(make, continuous):
+    worlds, rng = make(3, continuous_actions=continuous), np.random.default_rng(0)
+    assert check_batched_worlds("worlds", worlds, continuous=continuous) is worlds
+    assert worlds.ended.all() and not worlds.active.any()
+    with pytest.raises(ValueError, match=r"^world 0 has ended"):
+        worlds.step(draw(worlds, rng), rng)
+    seen = worlds.reset(rng)
+    width = max(worlds.observation_sizes)
+    for t in range(25):
+        assert seen.shape == (3, worlds.n_agents, width) and seen.dtype == np.float32
+        assert seen.flags.c_contiguous and worlds.active.all()
+        seen, rewards, terminated, truncated, ended = worlds.step(draw(worlds, rng), rng)
+        assert rewards.shape == terminated.shape == (3, worlds.n_agents) and not terminated.any()
+        assert rewards.dtype == np.float64 and (truncated == (t == 24)).all()
+        assert (ended == truncated).all() and (worlds.ages == t + 1).all()
+    assert not worlds.active.any()
+
+
+@pytest.mark.parametrize("make, continuous", KINDS)
+def test_worlds_do_not_disturb_each_other(make, continuous):
+    """Five worlds together are five single worlds, and beginning two of them again leaves the others as they were."""
+    rng = np.random.default_rng(8)
+    together = make(5, continuous_actions=continuous, time_limit=9)
+    together.reset(rng)
+    alone = [make(1, continuous_actions=continuous, time_limit=9) for _ in range(5)]
+    for e, world in enumerate(alone):
+        world.place(together.positions[e : e + 1], goals=together.goals[e : e + 1])
+    for t in range(7):
+        if t == 4:
+            which = np.array([False, True, False, True, False])
+            together.reset_where(which, rng)
+            for e in (1, 3):
+                world = alone[e]
+                world.place(together.positions[e : e + 1], goals=together.goals[e : e + 1])
+        actions = draw(together, rng)
+        step = together.step(actions, rng)
+        for e, world in enumerate(alone):
+            single = world.step(actions[e : e + 1], rng)
+            # Numbers may be added up in another order in arrays of another length.
+            np.testing.assert_allclose(together.observe()[e], world.observe()[0], atol=1e-12)
+            np.testing.assert_allclose(step.rewards[e], single.rewards[0], atol=1e-12)
+            np.testing.assert_array_equal(step.truncated[e], single.truncated[0])
+    assert together.ages.tolist() == [7, 3, 7, 3, 7]
+
+
+@pytest.mark.parametrize("which", [[False] * 4, [True, False, False, True], [True] * 4])
+@pytest.mark.parametrize("make", SCENES)
+def test_any_part_of_the_worlds_begins_again(make, which):
+    worlds, rng, which = begun(make, 4, time_limit=3), np.random.default_rng(1), np.array(which)
+    for _ in range(3):
+        worlds.step(draw(worlds, rng), rng)
+    before = worlds.snapshot()
+    seen = worlds.reset_where(which, rng)
+    after = worlds.snapshot()
+    for name in before:
+        np.testing.assert_array_equal(after[name][~which], before[name][~which])
+    for name in ("velocities", "messages", "ages", "ended"):
+        assert not after[name][which].any()
+    assert (after["positions"][which] != before["positions"][which]).all()
+    np.testing.assert_array_equal(seen, worlds.observe().astype(np.float32))
+
+
+@pytest.mark.parametrize("make", SCENES)
+def test_episodes_begin_evenly_over_the_square(make):
+    worlds = begun(make, 4000)
+    half_width = worlds.scene.start[:, None]
+    scaled = worlds.positions / half_width
+    assert (np.abs(scaled) <= 1).all() and not worlds.velocities.any()
+    np.testing.assert_allclose(scaled.mean(axis=0), 0, atol=0.05)
+    np.testing.assert_allclose((scaled**2).mean(axis=0), 1 / 3, atol=0.03)
+    if make is simple_speaker_listener:
+        np.testing.assert_allclose(np.bincount(worlds.goals) / 4000, 1 / 3, atol=0.04)
+    else:
+        assert not worlds.goals.any()
+    expected = 0.9 if make is simple_tag else 1.0
+    assert np.abs(worlds.positions[:, -1]).max() == pytest.approx(expected, abs=0.01)
+
+
+@pytest.mark.parametrize("make, continuous", KINDS)
+def test_a_snapshot_resumes_a_run(make, continuous):
+    rng = np.random.default_rng(2)
+    worlds, other = (begun(make, 6, continuous_actions=continuous) for _ in range(2))
+    first, rest = ([draw(worlds, rng) for _ in range(10)] for _ in range(2))
+    for actions in first:
+        worlds.step(actions, rng)
+    kept = copy.deepcopy(worlds.snapshot())
+    going_on = [worlds.step(actions, rng) for actions in rest]
+    other.restore(pickle.loads(pickle.dumps(kept)))
+    for name, array in other.snapshot().items():
+        np.testing.assert_array_equal(array, kept[name], strict=True)
+    for actions, expected in zip(rest, going_on):
+        for given, wanted in zip(other.step(actions, rng), expected):
+            np.testing.assert_array_equal(given, wanted, strict=True)
+    twin = pickle.loads(pickle.dumps(worlds))
+    np.testing.assert_array_equal(twin.observe(), worlds.observe())
+
+
+def test_a_placed_episode_is_a_new_one():
+    worlds, rng = begun(simple_speaker_listener, 8, time_limit=4), np.random.default_rng(0)
+    assert worlds.goals.any()
+    for _ in range(4):
+        worlds.step(draw(worlds, rng), rng)
+    worlds.place(worlds.positions)
+    assert not (worlds.ages.any() or worlds.ended.any() or worlds.goals.any())
+    assert not (worlds.messages.any() or worlds.velocities.any())
+    for t in range(4):
+        assert (worlds.step(draw(worlds, rng), rng).truncated == (t == 3)).all()
+
+
+def test_a_restored_episode_whose_time_is_over_has_ended():
+    worlds = begun(simple_spread, 2, time_limit=4)
+    worlds.restore({**worlds.snapshot(), "ages": np.array([4, 3])})
+    assert worlds.ended.tolist() == [True, False]
+
+
+def test_what_is_handed_out_is_a_copy():
+    worlds = begun(simple_spread)
+    before = worlds.observe()
+    for array in (*worlds.snapshot().values(), worlds.active, worlds.contacts, worlds.observe()):
+        array[...] = 1
+    start = np.zeros((4, 6, 2))
+    np.testing.assert_array_equal(worlds.observe(), before)
+    worlds.place(start)
+    start[...] = 5
+    assert not worlds.positions.any()
+
+
+def test_bodies_at_one_point_stay_finite():
+    for make in (simple_spread, simple_tag):
+        worlds = make(2)
+        worlds.place(np.zeros((2, len(worlds.scene.sizes), 2)))
+        step = worlds.step(np.zeros((2, worlds.n_agents), dtype=int), np.random.default_rng(0))
+        assert np.isfinite(step.rewards).all() and not worlds.velocities.any()
+        n, m = worlds.n_agents, len(worlds.scene.sizes)
+        pairs = n * (n - 1) // 2 + (n * (m - n) if make is simple_tag else 0)
+        assert worlds.contacts.tolist() == [pairs, pairs]
+
+
+# What is refused
+
+
+@pytest.mark.parametrize("make", SCENES)
+@pytest.mark.parametrize(
+    "settings, name",
+    [
+        ({"n_worlds": 0}, "n_worlds"), ({"n_worlds": 2.0}, "n_worlds"), ({"time_limit": 0}, "time_limit"),
+        ({"time_limit": None}, "time_limit"), ({"continuous_actions": 1}, "continuous_actions"),
+        ({"physics": "old"}, "physics"), ({"physics": None}, "physics"),
+    ],
+)  # fmt: skip
+def test_settings_of_all_scenes_are_checked(make, settings, name):
+    with pytest.raises(ValueError, match=f"^{name}"):
+        make(**settings)
+
+
+@pytest.mark.parametrize(
+    "make, settings",
+    [
+        (simple_spread, {"n_agents": 0}), (simple_spread, {"n_agents": True}), (simple_spread, {"local_ratio": 1.5}),
+        (simple_spread, {"local_ratio": "half"}), (simple_spread, {"returns": "sum"}), (simple_spread, {"returns": ["mpe2"]}),
+        (simple_spread, {"local_ratio": 0.3, "returns": "openai"}),
+        (simple_speaker_listener, {"returns": "team"}), (simple_speaker_listener, {"returns": 1}),
+        (simple_tag, {"n_prey": 0}), (simple_tag, {"n_chasers": 0}), (simple_tag, {"n_obstacles": -1}),
+    ],
+)  # fmt: skip
+def test_settings_of_one_scene_are_checked(make, settings):
+    with pytest.raises(ValueError, match=f"^{next(iter(settings))}"):
+        make(**settings)
+
+
+def test_a_scene_is_needed():
+    with pytest.raises(ValueError, match=r"^scene: expected a Scene"):
+        ParticleWorlds("simple_spread", 1, False, 25, "mpe2")
+
+
+@pytest.mark.parametrize(
+    "actions",
+    [
+        np.zeros((2, 2), int), np.zeros((2, 3)), np.full((2, 3), 5), np.full((2, 3), -1), np.zeros((2, 3), bool), None, "up",
+        np.zeros((2, 3, 5)),
+    ],
+)  # fmt: skip
+def test_moves_are_checked(actions):
+    worlds = begun(simple_spread, 2)
+    before = worlds.snapshot()
+    with pytest.raises(ValueError, match=r"^actions"):
+        worlds.step(actions, np.random.default_rng(0))
+    assert (worlds.ages == before["ages"]).all()
+
+
+def test_a_word_is_no_move():
+    worlds = begun(simple_speaker_listener, 1)
+    with pytest.raises(ValueError, match=r"^actions\[0, 0\] is 3; allowed are 0 to 2"):
+        worlds.step(np.array([[3, 0]]), np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("value", [-0.01, 1.01, np.nan, np.inf])
+def test_vectors_outside_their_range_are_refused(value):
+    worlds, rng = (
+        begun(simple_speaker_listener, 2, continuous_actions=True),
+        np.random.default_rng(0),
+    )
+    for place in ((0, 0, 2), (1, 1, 4)):
+        actions = np.full((2, 2, 5), 0.5)
+        actions[place] = value
+        with pytest.raises(ValueError, match="^" + re.escape(f"actions{list(place)} is")):
+            worlds.step(actions, rng)
+
+
+@pytest.mark.parametrize("actions", [np.zeros((2, 2, 3)), np.zeros((2, 2)), np.zeros((2, 2), int), [["a"] * 5], None])  # fmt: skip
+def test_vectors_of_other_shapes_are_refused(actions):
+    worlds = begun(simple_speaker_listener, 2, continuous_actions=True)
+    with pytest.raises(ValueError, match=r"^actions: expected"):
+        worlds.step(actions, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("value", [-3.0, 0.7, 1e308])
+def test_what_stands_behind_an_agents_own_entries_has_no_effect(value):
+    rng = np.random.default_rng(5)
+    worlds, other = (begun(simple_speaker_listener, 3, continuous_actions=True) for _ in range(2))
+    for _ in range(4):
+        actions = rng.random((3, 2, 5))
+        changed = actions.copy()
+        changed[:, 0, 3:] = value
+        for given, wanted in zip(other.step(changed, rng), worlds.step(actions, rng)):
+            np.testing.assert_array_equal(given, wanted)
+        assert (changed[:, 0, 3:] == value).all(), "the caller's array stays as it is"
+        assert (worlds.positions[:, 0] == other.positions[:, 0]).all()
+
+
+@pytest.mark.parametrize(
+    "change, name",
+    [
+        ({"positions": np.zeros((2, 4, 2))}, "positions"), ({"positions": np.full((2, 5, 2), np.nan)}, "positions"),
+        ({"positions": np.full((2, 5, 2), 1e200)}, "positions"), ({"positions": None}, "positions"),
+        ({"velocities": np.zeros((2, 2))}, "velocities"), ({"velocities": np.ones((2, 2, 2))}, r"velocities\[0, 0\]"),
+        ({"goals": [0, 3]}, "goals"), ({"goals": [0.0, 1.0]}, "goals"), ({"goals": 1}, "goals"),
+    ],
+)  # fmt: skip
+def test_places_are_checked(change, name):
+    worlds = begun(simple_speaker_listener, 2)
+    before = worlds.observe()
+    with pytest.raises(ValueError, match=f"^{name}"):
+        worlds.place(**{"positions": np.zeros((2, 5, 2)), **change})
+    np.testing.assert_array_equal(worlds.observe(), before)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"positions": np.zeros((2, 4, 2))}, {"messages": np.full((2, 2, 3), 2.0)}, {"goals": np.array([0, 5])},
+        {"ages": np.array([0, 26])}, {"ages": np.array([0.0, 1.0])}, {"ended": np.zeros(2)}, {"extra": 1},
+    ],
+)  # fmt: skip
+def test_snapshots_are_checked(change):
+    worlds = begun(simple_speaker_listener, 2)
+    with pytest.raises(ValueError, match=r"^snapshot"):
+        worlds.restore({**worlds.snapshot(), **change})
+    with pytest.raises(ValueError, match=r"^snapshot: expected a dict"):
+        worlds.restore(list(worlds.snapshot().values()))
+
+
+def test_generators_and_flags_are_checked():
+    worlds = begun(simple_tag, 2)
+    for call in (lambda: worlds.reset(0), lambda: worlds.step(np.zeros((2, 4), int), None)):
+        with pytest.raises(ValueError, match=r"^rng"):
+            call()
+    for which in ([True], [0, 1], True):
+        with pytest.raises(ValueError, match=r"^which"):
+            worlds.reset_where(which, np.random.default_rng(0))
+    with pytest.raises(ValueError, match=r"^goals\[0\] is 1; allowed are 0 to 0"):
+        simple_spread().place(np.zeros((1, 6, 2)), goals=[1])
