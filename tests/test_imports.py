@@ -24,7 +24,19 @@ LONGEST_MODULE = 260  # lines
 # The modules that work with neural networks. No other may import torch, nor import one of these.
 TORCH_MODULES: set[str] = {
     f"{PACKAGE}.algorithms.{name}"
-    for name in ("networks", "replay", "deep_q", "deep_checks", "deep_iql", "maddpg_losses")
+    for name in (
+        "networks",
+        "replay",
+        "deep_q",
+        "deep_checks",
+        "deep_iql",
+        "maddpg_losses",
+        "maddpg_update",
+        "maddpg_training",
+        "maddpg",
+        "actor_policy",
+        "maddpg_faults",
+    )
 }
 
 

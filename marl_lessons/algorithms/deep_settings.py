@@ -57,34 +57,40 @@ class DeepIQLConfig:
 
     def __post_init__(self):
         """Check every field and turn a number ε into a constant schedule."""
-        self._put("n_steps", as_count)
+        put_checked(self, "n_steps", as_count)
         if self.n_records is None:
             object.__setattr__(self, "n_records", min(USUAL_RECORDS, self.n_steps))
         for name in ("batch_size", "buffer_size", "target_interval", "n_records"):
-            self._put(name, as_count)
+            put_checked(self, name, as_count)
         for name in ("updates_per_step", "learn_from"):
-            self._put(name, as_count, 0)
+            put_checked(self, name, as_count, 0)
         for name in ("double_q", "share_parameters", "agent_id"):
-            self._put(name, as_flag)
+            put_checked(self, name, as_flag)
         for name in ("correlated_exploration", "bootstrap_on_truncation"):
-            self._put(name, as_flag)
-        self._put("learning_rate", as_positive, 1.0)
-        self._put("reward_scale", as_positive, 1e6)
-        self._put("discount", as_number, 0.0, 1.0)
-        self._put("epsilon", as_exploration)
-        if not isinstance(self.hidden_sizes, list | tuple) or not self.hidden_sizes:
-            raise ValueError(
-                f"hidden_sizes: expected the units of each hidden layer, as (64, 64), got {self.hidden_sizes!r:.80}"
-            )
-        units = [as_count(f"hidden_sizes[{k}]", size) for k, size in enumerate(self.hidden_sizes)]
-        object.__setattr__(self, "hidden_sizes", tuple(units))
+            put_checked(self, name, as_flag)
+        put_checked(self, "learning_rate", as_positive, 1.0)
+        put_checked(self, "reward_scale", as_positive, 1e6)
+        put_checked(self, "discount", as_number, 0.0, 1.0)
+        put_checked(self, "epsilon", as_exploration)
+        put_checked(self, "hidden_sizes", as_units)
         if self.n_records > self.n_steps:
             raise ValueError(
                 f"n_records is {self.n_records}; allowed is at most n_steps = {self.n_steps}"
             )
 
-    def _put(self, name: str, check, *args) -> None:
-        object.__setattr__(self, name, check(name, getattr(self, name), *args))
+
+def put_checked(config, name: str, check, *args) -> None:
+    """Replace a field of a frozen dataclass by what ``check(name, value, *args)`` makes of it."""
+    object.__setattr__(config, name, check(name, getattr(config, name), *args))
+
+
+def as_units(name: str, value) -> tuple[int, ...]:
+    """Units of one hidden layer or more, as ``(64, 64)``; raises ValueError naming ``name`` for anything else."""
+    if not isinstance(value, list | tuple) or not value:
+        raise ValueError(
+            f"{name}: expected the units of each hidden layer, as (64, 64), got {value!r:.80}"
+        )
+    return tuple(as_count(f"{name}[{k}]", size) for k, size in enumerate(value))
 
 
 def as_positive(name: str, value, high: float) -> float:

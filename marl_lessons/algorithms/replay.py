@@ -11,12 +11,14 @@ from torch import Tensor
 from marl_lessons.algorithms.networks import check_generators
 from marl_lessons.checks import as_count
 
+SIZES = ("capacity", "observation_size", "action_size")  # what a snapshot says besides its rows
+
 
 class Batch(NamedTuple):
     """B joint transitions of each of S seeds: what n agents saw, did, were paid, and saw next.
 
     observations, next_observations ``[S, B, n, d]`` float32
-    actions ``[S, B, n]`` int64
+    actions ``[S, B, n]`` int64, or vectors ``[S, B, n, k]`` float32
     rewards ``[S, B, n]`` float32
     terminated ``[S, B, n]`` booleans  nothing that follows counts for this agent
     active ``[S, B, n]`` booleans      this agent took part when the action was chosen
@@ -35,8 +37,9 @@ class Batch(NamedTuple):
 class Replay:
     """S ring buffers, one for each seed, that fill side by side; the newest transition overwrites the oldest.
 
-    A joint transition of n agents is one row ``[n, 2d + 4]`` of float32 numbers, so that a sample is gathered by one
-    ``index_select``. Memory: 4 · S · capacity · n · (2d + 4) bytes.
+    A joint transition of n agents is one row ``[n, 2d + k + 3]`` of float32 numbers (k = 1 where actions are whole numbers),
+    so that a sample is gathered by one ``index_select``, and what is drawn of all agents belongs to one moment of one world.
+    Memory: 4 · S · capacity · n · (2d + k + 3) bytes.
     """
 
     def __init__(
@@ -46,12 +49,17 @@ class Replay:
         n_agents: int,
         observation_size: int,
         device: torch.device | str = "cpu",
+        action_size: int | None = None,
     ):
-        """``capacity``: joint transitions that each seed keeps. Raises ValueError naming the argument."""
+        """``capacity``: joint transitions that each seed keeps; ``action_size``: None for actions that are whole numbers, k for vectors.
+
+        Raises ValueError naming the argument.
+        """
         self.capacity = as_count("capacity", capacity)
         self.n_seeds, self.n_agents = as_count("n_seeds", n_seeds), as_count("n_agents", n_agents)
         self.observation_size = as_count("observation_size", observation_size)
-        width = 2 * self.observation_size + 4
+        self.action_size = None if action_size is None else as_count("action_size", action_size)
+        width = 2 * self.observation_size + (self.action_size or 1) + 3
         shape = (self.n_seeds, self.capacity, self.n_agents, width)
         self._memory = torch.zeros(shape, device=device)
         self._n_stored = 0
@@ -63,6 +71,8 @@ class Replay:
     def add(self, observations, actions, rewards, next_observations, terminated, active) -> None:
         """Store one step of E worlds of every seed: arrays or tensors ``[S, E, n, d]`` and ``[S, E, n]``, as in :class:`Batch`.
 
+        ``actions`` are ``[S, E, n, k]`` where they are vectors, with any numbers that stand behind an agent's own.
+
         Raises ValueError naming the argument for another shape, or for more worlds than the buffer holds or none. That the
         numbers are finite is not checked here, at every step: :meth:`is_finite` tells.
         """
@@ -73,13 +83,16 @@ class Replay:
             raise ValueError(
                 f"observations: {n_worlds} worlds are more than the capacity, {self.capacity}"
             )
-        seen = [observations, next_observations]
-        told = {"actions": actions, "rewards": rewards, "terminated": terminated, "active": active}
         self._check_observations("next_observations", next_observations, n_worlds)
+        each = (self.n_seeds, n_worlds, self.n_agents)
+        k = self.action_size
+        _check_shape("actions", actions, each if k is None else (*each, k))
+        told = {"rewards": rewards, "terminated": terminated, "active": active}
         for name, values in told.items():
-            _check_shape(name, values, (self.n_seeds, n_worlds, self.n_agents))
-        columns = [self._tensor(x) for x in seen]
-        columns += [self._tensor(x)[..., None] for x in told.values()]
+            _check_shape(name, values, each)
+        columns = [self._tensor(x) for x in (observations, next_observations, actions)]
+        columns[2] = columns[2].unsqueeze(-1) if k is None else columns[2]
+        columns += [self._tensor(x).unsqueeze(-1) for x in told.values()]
         rows = (self._n_stored + torch.arange(n_worlds)) % self.capacity
         self._memory[:, rows.to(self._memory.device)] = torch.cat(columns, dim=-1)
         self._n_stored += n_worlds
@@ -108,7 +121,46 @@ class Replay:
         row = (first + place).flatten().to(self._memory.device)
         rows = self._memory.flatten(0, 1).index_select(0, row).unflatten(0, place.shape)
         ages = (self._n_stored - 1 - place) % self.capacity
-        return _as_batch(rows, self.observation_size, ages)
+        return _as_batch(rows, self.observation_size, self.action_size, ages)
+
+    def snapshot(self) -> dict[str, Tensor | int]:
+        """The stored rows and four whole numbers, for :meth:`restore`: a run can be stopped, kept in a file and resumed.
+
+        "rows" ``[S, stored, n, 2d + k + 3]`` float32, a copy; "n_stored": how many were ever added; "capacity";
+        "observation_size"; "action_size", 0 where actions are whole numbers.
+        """
+        sizes = {name: getattr(self, name) or 0 for name in SIZES}
+        rows = self._memory[:, : len(self)].clone()
+        return {"rows": rows, "n_stored": self._n_stored, **sizes}
+
+    def restore(self, snapshot: dict[str, Tensor | int]) -> None:
+        """Return to the content of a :meth:`snapshot` of a buffer of the same sizes, perhaps on another device.
+
+        Raises ValueError naming ``snapshot``.
+        """
+        rows, n_stored = self._check_snapshot(snapshot)
+        self._memory.zero_()
+        self._memory[:, : rows.shape[1]] = rows.to(self._memory)
+        self._n_stored = n_stored
+
+    def _check_snapshot(self, snapshot) -> tuple[Tensor, int]:
+        names = ("rows", "n_stored", *SIZES)
+        if not isinstance(snapshot, dict) or set(snapshot) != set(names):
+            given = sorted(snapshot, key=str) if isinstance(snapshot, dict) else snapshot
+            raise ValueError(
+                f"snapshot: expected a dict with {', '.join(names)}, got {given!r:.80}"
+            )
+        for name in SIZES:
+            here, there = getattr(self, name) or 0, snapshot[name]
+            if as_count(f"snapshot[{name!r}]", there, low=0) != here:
+                raise ValueError(f"snapshot[{name!r}]: expected {here}, as here, got {there}")
+        n_stored = as_count("snapshot['n_stored']", snapshot["n_stored"], low=0)
+        rows, n_kept = snapshot["rows"], min(n_stored, self.capacity)
+        if not isinstance(rows, Tensor) or rows.dtype != torch.float32:
+            raise ValueError(f"snapshot['rows']: expected a float32 tensor, got {rows!r:.80}")
+        shape = (self.n_seeds, n_kept, *self._memory.shape[2:])
+        _check_shape("snapshot['rows']", rows, shape)
+        return rows, n_stored
 
     def _tensor(self, values) -> Tensor:
         return torch.as_tensor(values).to(self._memory)
@@ -120,14 +172,15 @@ class Replay:
         return worlds
 
 
-def _as_batch(rows: Tensor, d: int, ages: Tensor) -> Batch:
-    """Name the columns of ``rows[S, B, n, 2d + 4]``; the result shares their memory where it can."""
-    actions, rewards, terminated, active = rows[..., 2 * d :].unbind(-1)
+def _as_batch(rows: Tensor, d: int, k: int | None, ages: Tensor) -> Batch:
+    """Name the columns of ``rows[S, B, n, 2d + k + 3]``; the result shares their memory where it can."""
+    seen, seen_next, actions, told = rows.split([d, d, k or 1, 3], dim=-1)
+    rewards, terminated, active = told.unbind(-1)
     return Batch(
-        observations=rows[..., :d],
-        actions=actions.long(),
+        observations=seen,
+        actions=actions.squeeze(-1).long() if k is None else actions,
         rewards=rewards,
-        next_observations=rows[..., d : 2 * d],
+        next_observations=seen_next,
         terminated=terminated.bool(),
         active=active.bool(),
         ages=ages,

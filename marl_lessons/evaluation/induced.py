@@ -11,6 +11,8 @@ Functions of policies check what they are given. Functions of arrays alone are p
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import product
 
 import numpy as np
 
@@ -126,6 +128,25 @@ def induced_arrays(
     others = others_policy(game, agent, policies)
     transition, reward = seen_by(game, agent)
     return induced_kernel(others, transition), induced_reward(others, reward)
+
+
+def joint_action_mdp(game: MarkovGame, agent: int) -> MarkovGame:
+    """The MDP of a single decision maker that chooses the joint action and is paid what ``agent`` is paid.
+
+    T(s'|s,a) and R_i(s,a) as they are in ``game``, with joint actions numbered in C order: no policy is averaged over, so
+    nothing moves when policies change. Raises ValueError naming ``game`` or ``agent``.
+    """
+    agent = check_agent(check_game("game", game).reward, agent)
+    outcome = game.outcome_reward
+    shape = (1, *game.joint_transition.shape)
+    return replace(
+        game,
+        transition=game.joint_transition,
+        reward=game.joint_reward[agent, None] if outcome is None else None,
+        outcome_reward=None if outcome is None else outcome[agent].reshape(shape),
+        action_names=(tuple(", ".join(names) for names in product(*game.action_names)),),
+        name=f"{game.name}, as agent {agent}'s joint critic sees it",
+    )
 
 
 def regret_history(game: MarkovGame, agent: int, policies: Sequence[np.ndarray]) -> np.ndarray:

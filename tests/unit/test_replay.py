@@ -169,3 +169,200 @@ def test_it_tells_whether_its_numbers_are_finite():
 def test_more_worlds_than_room_are_refused():
     with pytest.raises(ValueError, match="capacity"):
         add(Replay(2, 1, 1, 1), [[1, 2, 3]])
+
+
+# Actions that are vectors
+
+
+def coded(replay, step, n_worlds):
+    """One step of every seed, each number made of its seed, moment, world and agent, and of the column it is for."""
+    s, e, i = np.ogrid[: replay.n_seeds, :n_worlds, : replay.n_agents]
+    code = 1000.0 * s + 100 * step + 10 * e + i
+    columns = lambda first, count: code[..., None] + (first + np.arange(count)) / 64  # noqa: E731
+    return {
+        "observations": columns(0, replay.observation_size),
+        "actions": columns(10, replay.action_size),
+        "rewards": -code,
+        "next_observations": columns(30, replay.observation_size),
+        "terminated": (step + e + i + s) % 2 == 0,
+        "active": (step + 2 * e + i + s) % 3 > 0,
+    }
+
+
+def coded_replay(capacity=7, n_steps=5, n_worlds=2, device="cpu"):
+    replay = Replay(capacity, n_seeds=2, n_agents=3, observation_size=2, action_size=4, device=device)  # fmt: skip
+    for step in range(n_steps):
+        replay.add(**coded(replay, step, n_worlds))
+    return replay
+
+
+def test_the_columns_of_one_transition_stay_together():
+    """Each agent's action, reward, next observation and flags belong to the same moment and world, and are its own."""
+    batch = coded_replay().sample(40, generators(0, 1))
+    assert batch.actions.shape == (2, 40, 3, 4) and batch.actions.dtype == torch.float32
+    moments = set()
+    for s, b in np.ndindex(2, 40):
+        code = int(batch.observations[s, b, 0, 0])
+        step, world = code % 1000 // 100, code % 100 // 10
+        moments.add((s, step, world))
+        for i in range(3):
+            number = 1000 * s + 100 * step + 10 * world + i
+            assert batch.observations[s, b, i].tolist() == [number, number + 1 / 64]
+            assert batch.actions[s, b, i].tolist() == [number + (10 + j) / 64 for j in range(4)]
+            assert batch.rewards[s, b, i] == -number
+            assert batch.next_observations[s, b, i].tolist() == [number + x / 64 for x in (30, 31)]
+            assert batch.terminated[s, b, i] == ((step + world + i + s) % 2 == 0)
+            assert batch.active[s, b, i] == ((step + 2 * world + i + s) % 3 > 0)
+    # of 5 moments of 2 worlds the first three transitions were overwritten, in both seeds
+    assert moments == {(s, *divmod(k, 2)) for s in range(2) for k in range(3, 10)}
+
+
+def test_vectors_with_one_entry_are_no_whole_numbers():
+    replay = Replay(3, 1, 2, 1, action_size=1)
+    step = {k: v[None, None] for k, v in transition(1, 2, 1).items()}
+    step["actions"] = np.array([0.25, 0.75]).reshape(1, 1, 2, 1)
+    replay.add(**step)
+    actions = replay.sample(1, generators(0)).actions
+    assert actions.tolist() == [[[[0.25], [0.75]]]]
+
+
+def test_vectors_and_whole_numbers_are_not_mistaken_for_each_other():
+    for size, shape in ((None, (1, 1, 2, 3)), (3, (1, 1, 2)), (3, (1, 1, 2, 2)), (1, (1, 1, 2))):
+        replay = Replay(3, 1, 2, 1, action_size=size)
+        step = {k: v[None, None] for k, v in transition(1, 2, 1).items()}
+        with pytest.raises(ValueError, match=r"^actions: expected shape"):
+            replay.add(**{**step, "actions": np.zeros(shape)})
+        assert len(replay) == 0
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.0, True, "3"])
+def test_impossible_action_sizes_are_refused(size):
+    with pytest.raises(ValueError, match=r"^action_size"):
+        Replay(3, 1, 1, 1, action_size=size)
+
+
+def test_an_action_that_is_not_finite_is_seen():
+    replay = coded_replay()
+    step = coded(replay, 1, 1)
+    step["actions"][1, 0, 2, 3] = np.nan
+    assert replay.is_finite()
+    replay.add(**step)
+    assert not replay.is_finite()
+
+
+# Stopping and going on
+
+
+def same(one, other):
+    return all(a.dtype == b.dtype and torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("stop", [0, 1, 3, 4, 6])  # capacity 7: empty, partly full, and gone round
+def test_a_run_that_was_stopped_goes_on_as_if_it_had_not(stop, tmp_path):
+    whole = coded_replay(n_steps=9)
+    torch.save(coded_replay(n_steps=stop).snapshot(), tmp_path / "replay.pt")
+    resumed = coded_replay(n_steps=5)  # what it holds must vanish
+    resumed.restore(torch.load(tmp_path / "replay.pt", weights_only=True))
+    assert len(resumed) == min(2 * stop, 7)
+    for step in range(stop, 9):
+        resumed.add(**coded(resumed, step, 2))
+    ours, theirs = generators(3, 4), generators(3, 4)
+    for _ in range(3):
+        assert same(resumed.sample(20, ours), whole.sample(20, theirs))
+
+
+def test_whole_numbers_survive_a_stop():
+    whole, resumed = Replay(4, 1, 2, 3), Replay(4, 1, 2, 3)
+    for k in range(6):
+        add(whole, [[k]])
+    resumed.restore(whole.snapshot())
+    found = resumed.sample(9, generators(1))
+    assert same(found, whole.sample(9, generators(1))) and found.actions.dtype == torch.int64
+
+
+def test_a_snapshot_holds_what_is_stored_and_is_a_copy():
+    replay = coded_replay(capacity=50, n_steps=3)
+    snapshot = replay.snapshot()
+    assert snapshot["rows"].shape == (2, 6, 3, 2 * 2 + 4 + 3)
+    assert snapshot["rows"].untyped_storage().nbytes() == 4 * snapshot["rows"].numel()
+    assert snapshot["n_stored"] == 6 and snapshot["capacity"] == 50
+    before = snapshot["rows"].clone()
+    for step in range(3, 60):
+        replay.add(**coded(replay, step, 2))
+    assert torch.equal(snapshot["rows"], before)
+    other = coded_replay(capacity=50, n_steps=3)
+    other.restore(snapshot)
+    snapshot["rows"].zero_()
+    assert same(other.sample(9, generators(1, 2)), coded_replay(50, 3).sample(9, generators(1, 2)))
+
+
+def test_restoring_clears_what_was_not_finite():
+    spoiled, step = coded_replay(), coded(coded_replay(), 1, 1)
+    spoiled.add(**{**step, "rewards": np.nan * step["rewards"]})
+    spoiled.restore(coded_replay(n_steps=1).snapshot())
+    assert spoiled.is_finite()
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"capacity": 8},
+        {"n_seeds": 1},
+        {"n_agents": 2},
+        {"observation_size": 3},
+        {"action_size": 5},
+        {"action_size": None},
+        {"observation_size": 3, "action_size": 2},  # rows of the same width
+    ],
+)
+def test_snapshots_of_other_buffers_are_refused(sizes):
+    usual = {"capacity": 7, "n_seeds": 2, "n_agents": 3, "observation_size": 2, "action_size": 4}
+    other = Replay(**{**usual, **sizes})
+    before = other.snapshot()
+    with pytest.raises(ValueError, match=r"^snapshot"):
+        other.restore(coded_replay().snapshot())
+    assert other.snapshot()["n_stored"] == before["n_stored"] == 0
+
+
+def test_a_width_of_one_is_not_taken_for_whole_numbers():
+    numbers, vectors = Replay(3, 1, 1, 1), Replay(3, 1, 1, 1, action_size=1)
+    for source, target in ((numbers, vectors), (vectors, numbers)):
+        with pytest.raises(ValueError, match=r"^snapshot.*action_size"):
+            target.restore(source.snapshot())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("rows", None),
+        ("rows", np.zeros((2, 7, 3, 11), dtype=np.float32)),
+        ("rows", torch.zeros(2, 7, 3, 11, dtype=torch.float64)),
+        ("rows", torch.zeros(2, 6, 3, 11)),
+        ("n_stored", -1),
+        ("n_stored", 10.0),
+        ("n_stored", True),
+        ("capacity", "7"),
+    ],
+)
+def test_damaged_snapshots_are_refused(name, value):
+    replay = coded_replay()
+    with pytest.raises(ValueError, match=rf"^snapshot\['{name}'\]"):
+        replay.restore({**replay.snapshot(), name: value})
+    assert same(replay.sample(9, generators(1, 2)), coded_replay().sample(9, generators(1, 2)))
+
+
+def test_what_is_no_snapshot_is_refused():
+    replay = coded_replay()
+    missing = replay.snapshot()
+    del missing["n_stored"]
+    for wrong in (None, {}, missing, {**replay.snapshot(), "more": 1}, [1, 2]):
+        with pytest.raises(ValueError, match=r"^snapshot: expected a dict"):
+            replay.restore(wrong)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a second device")
+def test_a_snapshot_moves_between_devices():
+    there = coded_replay(device="cuda")
+    here = coded_replay(n_steps=1)
+    here.restore(there.snapshot())
+    assert same(here.sample(9, generators(1, 2)), coded_replay().sample(9, generators(1, 2)))

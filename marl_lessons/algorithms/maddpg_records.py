@@ -1,0 +1,41 @@
+"""What is measured while MADDPG learns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class MADDPGHistory:
+    """What was recorded: K+1 moments, n agents.
+
+    steps ``[K+1]``         steps that every world had made before the record
+    env_steps ``[K+1]``     the same in all worlds together
+    updates ``[K+1]``       updates made
+    noise ``[K+1]``         standard deviation of the exploration noise
+    losses ``[K+1, n]``     mean loss of each critic since the record before; NaN where there were no updates
+    seconds ``[K+1]``       seconds spent on acting and learning, evaluations aside; the one thing that differs between runs
+    policies                K+1 joint policies without exploration
+    evaluations ``[K+1, …]``  answers of the caller's ``evaluate``, or None
+    returns ``[episodes, n]`` undiscounted return of every finished episode, exploration included
+    ended_at ``[episodes]``   the steps that each world had made when the episode ended
+    """
+
+    steps: np.ndarray
+    env_steps: np.ndarray
+    updates: np.ndarray
+    noise: np.ndarray
+    losses: np.ndarray
+    seconds: np.ndarray
+    policies: tuple
+    evaluations: np.ndarray | None
+    returns: np.ndarray
+    ended_at: np.ndarray
+    seed: int
+
+    @property
+    def policy(self):
+        """The last policy."""
+        return self.policies[-1]
