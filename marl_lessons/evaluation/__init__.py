@@ -22,6 +22,7 @@ from marl_lessons.evaluation.induced import (
     expected_targets,
     expected_td_errors,
     induced_arrays,
+    joint_action_mdp,
     regret_history,
 )
 from marl_lessons.evaluation.matches import share_won, state_chances
@@ -34,6 +35,14 @@ from marl_lessons.evaluation.outcomes import (
 )
 from marl_lessons.evaluation.overgeneralisation import values_against
 from marl_lessons.evaluation.own_world import OwnWorld, own_world
+from marl_lessons.evaluation.particle_drift import (
+    LawDrift,
+    bootstrap_drift,
+    joint_law_drift,
+    own_law_drift,
+)
+from marl_lessons.evaluation.particle_frames import Frames, record
+from marl_lessons.evaluation.particle_probes import Probes, record_probes
 from marl_lessons.evaluation.particle_references import (
     no_op,
     random_actions,
@@ -42,6 +51,13 @@ from marl_lessons.evaluation.particle_references import (
     told_listener,
     told_one_step_late,
     untold_listener,
+)
+from marl_lessons.evaluation.recorded import (
+    Curves,
+    data_file,
+    load_about,
+    load_curves,
+    save_curves,
 )
 from marl_lessons.evaluation.returns import discounted_returns
 from marl_lessons.evaluation.staleness import SplitError, Staleness, split_error, staleness
@@ -61,11 +77,15 @@ from marl_lessons.evaluation.visit_rates import visit_rates
 
 __all__ = [
     "Band",
+    "Curves",
     "Drift",
     "Found",
+    "Frames",
+    "LawDrift",
     "OwnWorld",
     "Passing",
     "PlayedEpisodes",
+    "Probes",
     "Share",
     "SplitError",
     "Staleness",
@@ -75,6 +95,8 @@ __all__ = [
     "best_response_changes",
     "best_response_values",
     "best_untold_return",
+    "bootstrap_drift",
+    "data_file",
     "discounted_returns",
     "distance_to_optimum",
     "drift",
@@ -85,19 +107,27 @@ __all__ = [
     "found_policies",
     "greedy_return",
     "induced_arrays",
+    "joint_action_mdp",
+    "joint_law_drift",
     "kernel_drift",
+    "load_about",
+    "load_curves",
     "nash_conv",
     "no_op",
     "outcome_counts",
+    "own_law_drift",
     "own_world",
     "passing_chances",
     "play_episodes",
     "random_actions",
     "reachable_states",
+    "record",
+    "record_probes",
     "regret_history",
     "regrets",
     "reward_drift",
     "running_mean",
+    "save_curves",
     "seen_td_errors",
     "share",
     "share_won",

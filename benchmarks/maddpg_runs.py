@@ -1,0 +1,149 @@
+"""The recorded runs of lesson 09: learning curves of MADDPG and its relatives, too slow to repeat in a notebook.
+
+    python -m benchmarks.maddpg_runs speaker_listener --processes 2
+
+Run it from the repository's root. It trains ten seeds of every method, one thread a process, and writes
+``data/maddpg_<name>.json``; ``--overwrite`` replaces a file that is there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from marl_lessons.algorithms.maddpg import train_maddpg
+from marl_lessons.algorithms.maddpg_faults import FAULTS
+from marl_lessons.algorithms.maddpg_records import MADDPGHistory
+from marl_lessons.algorithms.maddpg_settings import MADDPGConfig
+from marl_lessons.envs import ParticleWorlds, simple_speaker_listener, simple_spread
+from marl_lessons.evaluation import play_episodes
+from marl_lessons.evaluation.recorded import Curves, save_curves
+
+DATA = Path(__file__).resolve().parents[1] / "data"
+N_WORLDS = 16  # that learn together
+N_EPISODES = 400  # the same ones at each measurement, played without exploration
+EVALUATION_SEED = 1
+
+JOINT = MADDPGConfig(n_steps=6_000, n_records=24)
+SHORT = MADDPGConfig(n_steps=4_000, n_records=16)
+# The best settings found for independent DDPG: more noise, for longer.
+LOCAL = replace(JOINT, central=False)
+SPREAD = MADDPGConfig(n_steps=6_000, n_records=24)
+
+Task = tuple[str, MADDPGConfig, str | None]  # label, settings, a key of FAULTS
+
+
+def without_noise(config: MADDPGConfig) -> MADDPGConfig:
+    """The same settings with no exploration at all."""
+    return replace(config, noise_start=0.0, noise_end=0.0)
+
+
+RUNS: dict[str, tuple[Callable[..., ParticleWorlds], list[Task]]] = {
+    "speaker_listener": (
+        simple_speaker_listener,
+        [
+            ("MADDPG, correlated noise", JOINT, None),
+            ("MADDPG, white noise", replace(JOINT, noise_correlation=0.0), None),
+            ("MADDPG, no noise", without_noise(JOINT), None),
+            ("independent DDPG, correlated noise", LOCAL, None),
+            ("independent DDPG, white noise", replace(LOCAL, noise_correlation=0.0), None),
+            ("independent DDPG, no noise", without_noise(LOCAL), None),
+        ],
+    ),
+    "faults": (
+        simple_speaker_listener,
+        [
+            ("as it should be", SHORT, None),
+            ("time limit taken for the end", replace(SHORT, bootstrap_on_truncation=False), None),
+            *[(name, SHORT, name) for name in FAULTS if name != "ends are dropped"],
+        ],
+    ),
+    "spread": (
+        simple_spread,
+        [
+            ("MADDPG", SPREAD, None),
+            ("independent DDPG", replace(SPREAD, central=False), None),
+        ],
+    ),
+}
+
+
+def greedy_return(make: Callable[..., ParticleWorlds]) -> Callable:
+    """A function that judges a policy: its mean return per agent in N_EPISODES episodes, without exploration."""
+    worlds = make(N_EPISODES, continuous_actions=True)
+
+    def judge(policy) -> float:
+        rng = np.random.default_rng(EVALUATION_SEED)
+        return float(play_episodes(worlds, policy.act, 1, rng).returns.mean())
+
+    return judge
+
+
+def train_one(name: str, which: int, seed: int) -> MADDPGHistory:
+    """Train one seed of entry ``which`` of RUNS[name] on one thread."""
+    torch.set_num_threads(1)
+    make, tasks = RUNS[name]
+    _, config, fault = tasks[which]
+    worlds = make(N_WORLDS, continuous_actions=True)
+    pieces = None if fault is None else FAULTS[fault]
+    return train_maddpg(worlds, config, seed, evaluate=greedy_return(make), pieces=pieces)
+
+
+def curves_of(name: str, which: int, seeds: range, pool: ProcessPoolExecutor) -> Curves:
+    """The curves of all seeds of one entry."""
+    futures = [pool.submit(train_one, name, which, seed) for seed in seeds]
+    runs = [future.result() for future in futures]
+    returns, seconds = (
+        np.stack([getattr(run, part) for run in runs], axis=1)
+        for part in ("evaluations", "seconds")
+    )
+    return Curves(runs[0].env_steps, returns, seconds, np.array(seeds))
+
+
+def about(name: str, processes: int) -> Mapping:
+    """What the file says of itself."""
+    return {
+        "command": f"python -m benchmarks.maddpg_runs {name} --processes {processes}",
+        "returns": f"mean per agent, {N_EPISODES} episodes without exploration, undiscounted",
+        "worlds": N_WORLDS,
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+        },
+        "cores": os.cpu_count(),
+        "settings": {
+            label: {key: str(value) for key, value in asdict(config).items()}
+            for label, config, _ in RUNS[name][1]
+        },
+    }
+
+
+def main() -> None:
+    """Train, write, and print how many seeds passed -9 and -10 in the end."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("name", choices=RUNS)
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--overwrite", action="store_true")
+    args = parser.parse_args()
+    curves, seeds = {}, range(100, 100 + args.seeds)
+    with ProcessPoolExecutor(args.processes) as pool:
+        for which, (label, *_) in enumerate(RUNS[args.name][1]):
+            curves[label] = curves_of(args.name, which, seeds, pool)
+            final = np.sort(curves[label].returns[-1])
+            print(f"{label:40} final {np.round(final, 1)}", flush=True)
+    path = DATA / f"maddpg_{args.name}.json"
+    save_curves(path, curves, about(args.name, args.processes), overwrite=args.overwrite)
+
+
+if __name__ == "__main__":
+    main()

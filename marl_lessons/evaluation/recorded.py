@@ -1,0 +1,165 @@
+"""Learning curves of runs that are too slow to repeat in a lesson, kept in small text files that people can read.
+
+A file holds ``about``, a table that says how the curves were made, and ``curves`` by label: for each seed a line of returns
+and a line of seconds, one entry for each moment at which the run was measured.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from marl_lessons.checks import as_flag, as_float_array, as_indices
+
+DECIMALS = 2
+PARTS = ("seeds", "env_steps", "returns", "seconds")
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """K measurements of S runs that differ in the seed alone.
+
+    env_steps ``[K]``   steps that all worlds of a run had made together, increasing
+    returns ``[K, S]``  mean return of an episode that is played without exploration
+    seconds ``[K, S]``  since the run began, on the clock; what measuring took does not count
+    seeds ``[S]``       each a different whole number
+
+    Raises ValueError naming the field.
+    """
+
+    env_steps: np.ndarray
+    returns: np.ndarray
+    seconds: np.ndarray
+    seeds: np.ndarray
+
+    def __post_init__(self):
+        steps = as_indices("env_steps", self.env_steps, (None,), np.iinfo(np.intp).max)
+        seeds = as_indices("seeds", self.seeds, (None,), np.iinfo(np.intp).max)
+        shape = len(steps), len(seeds)
+        returns = as_float_array("returns", self.returns, shape)
+        seconds = as_float_array("seconds", self.seconds, shape)
+        if (np.diff(steps) <= 0).any():
+            raise ValueError(f"env_steps: expected increasing numbers, got {steps!r:.80}")
+        if len(np.unique(seeds)) < len(seeds):
+            raise ValueError(f"seeds: expected each seed once, got {seeds!r:.80}")
+        if (seconds < 0).any() or (np.diff(seconds, axis=0) < 0).any():
+            raise ValueError("seconds: a clock does not run backwards, nor begin below 0")
+        for name, array in zip(PARTS, (seeds, steps, returns, seconds)):
+            object.__setattr__(self, name, array)
+
+
+def save_curves(
+    path, curves_by_label: Mapping[str, Curves], about: Mapping, overwrite=False
+) -> None:
+    """Write curves to the file ``path``, numbers rounded to 2 decimals; the file is there in full, or not at all.
+
+    ``about``: how they were made (command, versions, cores), texts, numbers and tables of them. Raises ValueError naming
+    ``path`` if there is such a file and ``overwrite`` is not True, or its folder is missing, and naming any other argument.
+    """
+    path, overwrite = _as_path(path), as_flag("overwrite", overwrite)
+    text = _as_text(check_curves("curves_by_label", curves_by_label), about)
+    if path.exists() and not overwrite:
+        raise ValueError(f"path: {path} exists; give overwrite=True to replace it")
+    if not path.parent.is_dir():
+        raise ValueError(f"path: there is no folder {path.parent}")
+    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        os.chmod(draft, 0o644)
+        os.replace(draft, path)
+    except BaseException:
+        os.unlink(draft)
+        raise
+
+
+def load_curves(path) -> dict[str, Curves]:
+    """The curves in a file that :func:`save_curves` wrote, by label; raises ValueError naming ``path``."""
+    entries = _load(path)["curves"]
+    curves = {}
+    for label, entry in entries.items():
+        try:
+            per_seed = [np.array(entry[name]).T for name in ("returns", "seconds")]
+            curves[label] = Curves(entry["env_steps"], *per_seed, entry["seeds"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"path: {path} holds no curves at {label!r:.40}: {error}") from error
+    return curves
+
+
+def data_file(name: str) -> Path:
+    """The path of a file in ``data/``: beside the package in a checkout, inside it where it was installed.
+
+    Raises ValueError naming ``name`` if there is no such file.
+    """
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package.parent / "data", package / "data"):
+        if isinstance(name, str) and (folder / name).is_file():
+            return folder / name
+    raise ValueError(f"name: there is no file {name!r:.80} in data/")
+
+
+def load_about(path) -> dict:
+    """How the curves in a file of :func:`save_curves` were made; raises ValueError naming ``path``."""
+    return _load(path)["about"]
+
+
+def check_curves(name: str, curves_by_label) -> dict[str, Curves]:
+    """Curves by label as a dict; raises ValueError naming ``name`` for anything else, or for none."""
+    if not isinstance(curves_by_label, Mapping) or not curves_by_label:
+        raise ValueError(f"{name}: expected Curves by label, got {curves_by_label!r:.80}")
+    for label, curves in curves_by_label.items():
+        if not isinstance(label, str) or not isinstance(curves, Curves):
+            raise ValueError(f"{name}[{label!r:.40}]: expected Curves, got {curves!r:.80}")
+    return dict(curves_by_label)
+
+
+def _as_text(curves_by_label: dict[str, Curves], about) -> str:
+    """The content of a file: JSON with one line for each row of numbers."""
+    if not isinstance(about, Mapping) or not about:
+        raise ValueError(
+            f"about: expected a table that says how the curves were made, got {about!r:.80}"
+        )
+    try:
+        head = json.dumps(dict(about), indent=1, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"about: expected texts and numbers, got {about!r:.80}") from error
+    blocks = [f"  {json.dumps(label, ensure_ascii=False)}: {{\n{_block(curves)}\n  }}"
+              for label, curves in curves_by_label.items()]  # fmt: skip
+    head = head.replace("\n", "\n ")
+    return f'{{\n "about": {head},\n "curves": {{\n' + ",\n".join(blocks) + "\n }\n}\n"
+
+
+def _block(curves: Curves) -> str:
+    """The lines of one label, seeds and env_steps on a line each, returns and seconds on one for each seed."""
+    lines = [f'   "{name}": {json.dumps(getattr(curves, name).tolist())}' for name in PARTS[:2]]
+    for name in PARTS[2:]:
+        rounded = getattr(curves, name).T.round(DECIMALS) + 0.0  # no -0.0
+        rows = ",\n".join(f"    {json.dumps(row)}" for row in rounded.tolist())
+        lines.append(f'   "{name}": [\n{rows}\n   ]')
+    return ",\n".join(lines)
+
+
+def _as_path(path) -> Path:
+    if not isinstance(path, str | os.PathLike):
+        raise ValueError(f"path: expected the name of a file, got {path!r:.80}")
+    return Path(path)
+
+
+def _load(path) -> dict:
+    path = _as_path(path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"path: {path} cannot be read: {error}") from error
+    except ValueError as error:
+        raise ValueError(f"path: {path} is no JSON file: {error}") from error
+    parts = [content.get(k) if isinstance(content, dict) else None for k in ("about", "curves")]
+    if not all(isinstance(part, dict) for part in parts):
+        raise ValueError(f"path: {path} has no tables about and curves")
+    return content
