@@ -13,7 +13,8 @@ NEEDED = (  # distribution, lowest version that the lessons run with, what needs
     ("scipy", (1, 14), "linear programmes"),
     ("gymnasium", (1, 0), "lesson 01"),
     ("nashpy", (0, 0, 43), "the equilibria of lesson 03"),
-    ("torch", (2, 9), "the networks of lesson 06"),
+    ("torch", (2, 9), "the networks of lessons 06 and 09"),
+    ("mpe2", (1, 1), "a check in lesson 09"),
 )
 LOWEST_PYTHON = (3, 11)
 CURE = "In a terminal, from the repository's root folder, run: python -m pip install -r requirements.txt"

@@ -1,4 +1,4 @@
-"""What MADDPG leaves behind: actors, each of which acts on its own observation."""
+"""What MADDPG leaves behind: actors, each of which acts on its own observation, and critics, to be asked what they think."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from marl_lessons.algorithms.maddpg_losses import continuous_action
+from marl_lessons.algorithms.maddpg_losses import continuous_action, critic_values, everyone
 from marl_lessons.algorithms.networks import mlp
 from marl_lessons.checks import as_count, as_float_array
 
@@ -64,6 +64,35 @@ class ActorPolicy:
             if self.continuous:
                 return continuous_action(logits, allowed).transpose(0, 1).cpu().numpy()
             return logits.where(allowed > 0, -torch.inf).argmax(dim=-1).T.cpu().numpy()
+
+
+@dataclass(frozen=True, eq=False)
+class Critics:
+    """The critics of n agents: ``critics(observations[E, n, d], actions[E, n, k])`` are their values ``[E, n]``.
+
+    With ``central`` each sees all observations and actions, otherwise those of its own agent. Nobody needs them to act.
+    """
+
+    parameters: list[Tensor]
+    central: bool
+
+    def __call__(self, observations: np.ndarray, actions: np.ndarray) -> np.ndarray:
+        """The values; raises ValueError naming ``observations`` or ``actions``."""
+        n = len(self.parameters[0])
+        seen = as_float_array("observations", observations, (None, n, None))
+        done = as_float_array("actions", actions, (len(seen), n, None))
+        parts = [
+            torch.as_tensor(x, dtype=torch.float32).transpose(0, 1).to(self.parameters[0].device)
+            for x in (seen, done)
+        ]
+        width = parts[0].shape[-1] + parts[1].shape[-1]
+        if width * (n if self.central else 1) != self.parameters[0].shape[1]:
+            raise ValueError(
+                f"actions: observations and actions of {width} numbers do not fit these critics"
+            )
+        with torch.no_grad():
+            parts = [everyone(x) for x in parts] if self.central else parts
+            return critic_values(self.parameters, *parts).T.cpu().numpy()
 
 
 def allowed_entries(action_sizes: tuple[int, ...], width: int | None = None) -> Tensor:

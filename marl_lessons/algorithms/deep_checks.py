@@ -85,7 +85,7 @@ def check_numbers(learned: Sequence[Tensor], inputs: Tensor, replay) -> None:
     if not learned_well:
         raise ValueError(
             "config: losses or parameters have grown beyond all numbers; "
-            "choose a smaller learning_rate or reward_scale, or a discount below 1"
+            "choose smaller learning rates or rewards, or a discount below 1"
         )
 
 

@@ -73,14 +73,12 @@ def resume_maddpg(
     stopped, ``seconds`` aside. A run that had finished is returned as it is. Raises ValueError naming ``path`` for a file
     that is not such a run, or ``worlds`` if they do not fit it; the file stays as it was.
     """
-    path = Path(path)
-    state = _loaded(path)
+    path, state, config = _loaded(path)
     check_functions(progress=progress, evaluate=evaluate)
-    config = MADDPGConfig(**state["config"])
     run = _new_run(worlds, config, state["seed"], device, pieces, saved=True)
     try:
         run.restore(state)
-    except (RuntimeError, ValueError, KeyError) as error:
+    except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"worlds: they are not like those of the run in {path} ({error})"
         ) from error
@@ -139,12 +137,19 @@ def _save(state: dict, path: Path) -> None:
     os.replace(beside, path)
 
 
-def _loaded(path: Path) -> dict:
-    """The state in a file, read without running any code that it may contain."""
+def _loaded(path) -> tuple[Path, dict, MADDPGConfig]:
+    """A checked path, the state in that file, read without running any code that it may contain, and its config."""
+    if not isinstance(path, str | Path):
+        raise ValueError(f"path: expected a path, got {path!r:.80}")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        if isinstance(state, dict) and {"config", "networks", "records"} <= set(state):
-            return state
+        if not isinstance(state, dict):
+            raise TypeError(f"it is a {type(state).__name__}")
+        config = MADDPGConfig(**state["config"])
+        as_count("seed", state["seed"], 0)
+        missing = {"kind", "networks", "optimizers", "replay", "records"} - set(state)
     except Exception as error:
         raise ValueError(f"path: {path} holds no saved run ({error!s:.120})") from error
-    raise ValueError(f"path: {path} holds no saved run of train_maddpg")
+    if missing:
+        raise ValueError(f"path: {path} holds no saved run, {sorted(missing)} are missing")
+    return Path(path), state, config

@@ -27,7 +27,10 @@ def values_without_targets(nets: Networks, batch: Batch, central: bool) -> Tenso
 
 
 def drop_terminal(batch: Batch) -> Batch:
-    """A batch in which the transitions that end an episode are overwritten by others: their rewards are never learned."""
+    """A batch in which the transitions that end an episode are overwritten by others: their rewards are never learned.
+
+    A batch in which every transition ends an episode stays as it is.
+    """
     ends = batch.terminated.any(dim=0)
     going_on = (~ends).nonzero().flatten()
     rows = torch.arange(len(ends), device=ends.device)

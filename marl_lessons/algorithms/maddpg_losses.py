@@ -40,7 +40,7 @@ def discrete_action(logits: Tensor, allowed: Tensor) -> Tensor:
     masked = logits + MASKED * (1 - allowed)
     soft = torch.softmax(masked, dim=-1)
     hard = one_hot(masked.argmax(dim=-1), logits.shape[-1])
-    return hard + soft - soft.detach()
+    return hard + (soft - soft.detach())
 
 
 def everyone(values: Tensor) -> Tensor:

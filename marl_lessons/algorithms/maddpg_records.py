@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ class MADDPGHistory:
     losses ``[K+1, n]``     mean loss of each critic since the record before; NaN where there were no updates
     seconds ``[K+1]``       seconds spent on acting and learning, evaluations aside; the one thing that differs between runs
     policies                K+1 joint policies without exploration
+    critics                 the critics at the end
     evaluations ``[K+1, …]``  answers of the caller's ``evaluate``, or None
     returns ``[episodes, n]`` undiscounted return of every finished episode, exploration included
     ended_at ``[episodes]``   the steps that each world had made when the episode ended
@@ -30,6 +32,7 @@ class MADDPGHistory:
     losses: np.ndarray
     seconds: np.ndarray
     policies: tuple
+    critics: Callable
     evaluations: np.ndarray | None
     returns: np.ndarray
     ended_at: np.ndarray

@@ -19,12 +19,13 @@ class MADDPGConfig:
     hidden_sizes      units of each hidden layer of actors and critics (typical ``(64, 64)``)
     actor_rate        learning rate of the actors' Adam (typical 1e-4 to 4e-3)
     critic_rate       learning rate of the critics' Adam (typical 1e-3 to 1e-2)
-    discount          γ in [0, 1] (typical 0.85 to 0.99)
+    discount          γ in [0, 1] (typical 0.8 to 0.99)
     target_rate       τ: share of the way that targets move to the online networks after an update (typical 0.01 to 0.05)
     batch_size        joint transitions in a batch (typical 64 to 1,024)
     buffer_size       joint transitions that the replay keeps (typical 10,000 to 1,000,000)
     updates_per_step  updates after each step of all worlds (typical 1 to 4)
-    learn_from        steps of all worlds before the first update (typical 10 to 100)
+    learn_from        steps of all worlds before the first update; with few, actors climb critics that know nothing yet, and end
+                      where σ is flat (typical 50 to 500)
     noise_start, noise_end, noise_over  exploration of continuous actions: standard deviation of the noise at first, and from
                       ``noise_over`` updates on, with a straight line between (typical 0.3 to 0.6, 0.05 to 0.1). Counted in
                       updates, never in seconds, so that a run does not depend on the machine. Whole-number actions explore
@@ -42,16 +43,16 @@ class MADDPGConfig:
     hidden_sizes: tuple[int, ...] = (64, 64)
     actor_rate: float = 4e-3
     critic_rate: float = 4e-3
-    discount: float = 0.85
+    discount: float = 0.8
     target_rate: float = 0.03
     batch_size: int = 256
     buffer_size: int = 100_000
     updates_per_step: int = 1
-    learn_from: int = 25
-    noise_start: float = 0.35
+    learn_from: int = 100
+    noise_start: float = 0.4
     noise_end: float = 0.1
     noise_over: int = 2_000
-    noise_correlation: float = 0.6
+    noise_correlation: float = 0.7
     logit_weight: float = 1e-3
     bootstrap_on_truncation: bool = True
     n_records: int | None = None

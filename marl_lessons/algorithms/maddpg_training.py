@@ -8,7 +8,7 @@ from dataclasses import asdict
 import numpy as np
 import torch
 
-from marl_lessons.algorithms.actor_policy import ActorPolicy, allowed_entries
+from marl_lessons.algorithms.actor_policy import ActorPolicy, Critics, allowed_entries
 from marl_lessons.algorithms.deep_checks import check_numbers, check_step, checked_observations
 from marl_lessons.algorithms.exploration import correlated_noise
 from marl_lessons.algorithms.history import record_moments
@@ -57,18 +57,20 @@ class MADDPGRun:
         self.seen = checked_observations(worlds.reset(self.rng), self.seen_shape)
 
     def step(self) -> None:
-        """One step of all worlds, then the updates. Raises ValueError naming ``worlds`` if an agent leaves early."""
+        """One step of all worlds, then the updates. Raises ValueError naming ``worlds`` if an agent takes no part in it."""
         began = time.perf_counter()
+        if not self.worlds.active.all():
+            raise ValueError(
+                "worlds: an agent came late, or left before its world's episode ended; MADDPG needs all agents until then"
+            )
         actions = self._explore()
+        if not np.isfinite(actions).all():
+            self._check()
         told = actions if self.continuous else actions.argmax(axis=-1)
         result = self.worlds.step(told, self.rng)
         if self.n_steps == 0:
             check_step(result, self.seen_shape)
-        ended, still = result.ended, self.worlds.active[~result.ended]
-        if not still.all():
-            raise ValueError(
-                "worlds: an agent left before its world's episode ended; MADDPG needs all agents until then"
-            )
+        ended = result.ended
         cut = False if self.config.bootstrap_on_truncation else result.truncated[:, None]
         self._remember(actions, result.rewards, result.observations, result.terminated | cut)
         self.n_steps += 1
@@ -87,10 +89,10 @@ class MADDPGRun:
 
     def record(self, evaluate) -> None:
         """Note where the run stands; ``evaluate(policy)`` judges the present policy, if it is not None."""
-        check_numbers([*self.nets.actors, *self.nets.critics], self._inputs(), self.replay)
+        self._check()
         losses = torch.stack(self._losses).mean(0).tolist() if self._losses else None
         policy = self._policy(copy_parameters(self.nets.actors))
-        judged = None if evaluate is None else np.asarray(evaluate(policy), dtype=float).tolist()
+        judged = _judged(evaluate, policy, self._records)
         self._losses = []
         self._records.append(
             {
@@ -120,6 +122,7 @@ class MADDPGRun:
             losses=columns["losses"],
             seconds=columns["seconds"],
             policies=tuple(self._policy(record["actors"]) for record in records),
+            critics=Critics(copy_parameters(self.nets.critics), self.config.central),
             evaluations=None if records[-1]["evaluation"] is None else columns["evaluation"],
             returns=np.concatenate(totals),
             ended_at=np.concatenate(steps),
@@ -131,6 +134,7 @@ class MADDPGRun:
         return {
             "config": asdict(self.config),
             "seed": self.seed,
+            "kind": self._kind(),
             "networks": [[p.detach() for p in part] for part in self.nets[:4]],
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "replay": self.replay.snapshot(),
@@ -147,7 +151,9 @@ class MADDPGRun:
         }
 
     def restore(self, state: dict) -> None:
-        """Go on from a :meth:`state` of a run with the same worlds and config; it was recorded when it was saved."""
+        """Go on from a :meth:`state`, taken after a record; raises ValueError or another error where it does not fit."""
+        if state["kind"] != self._kind():
+            raise ValueError(f"they were {state['kind']}, and are {self._kind()}")
         with torch.no_grad():
             for mine, saved in zip(self.nets[:4], state["networks"]):
                 for p, value in zip(mine, saved, strict=True):
@@ -164,9 +170,19 @@ class MADDPGRun:
         self.seconds, self._records = state["seconds"], state["records"]
         self._ended = [tuple(part.numpy() for part in parts) for parts in state["ended"]]
 
+    def _kind(self) -> dict:
+        """What worlds must have in common for one to take the other's place in a run."""
+        sizes = {"actions": self.action_sizes, "observations": self.worlds.observation_sizes}
+        lists = {name: [int(size) for size in each] for name, each in sizes.items()}
+        return {"worlds": int(self.worlds.n_worlds), "continuous": self.continuous, **lists}
+
     def _inputs(self) -> torch.Tensor:
         """What the actors see now, ``[n, E, d]``."""
-        return torch.as_tensor(self.seen).transpose(0, 1).to(self.nets.allowed.device)
+        return torch.as_tensor(self.seen).transpose(0, 1).to(self.nets.allowed)
+
+    def _check(self) -> None:
+        learned = [*self.nets.actors, *self.nets.critics, *self._losses]
+        check_numbers(learned, self._inputs(), self.replay)
 
     def _explore(self) -> np.ndarray:
         """Actions ``[E, n, k]`` with exploration; one-hot where actions are whole numbers."""
@@ -197,3 +213,18 @@ class MADDPGRun:
     def _policy(self, actors) -> ActorPolicy:
         sizes = self.action_sizes, self.worlds.observation_sizes
         return ActorPolicy(actors, *sizes, self.continuous)
+
+
+def _judged(evaluate, policy: ActorPolicy, records: list[dict]) -> float | list | None:
+    """What ``evaluate`` says of ``policy``, as plain numbers; raises ValueError naming it if that is not like its ``records``."""
+    answer = None
+    if evaluate is not None:
+        value = evaluate(policy)
+        try:
+            answer = np.asarray(value, dtype=float).tolist()
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"evaluate: expected numbers, got {value!r:.80}") from error
+    before = records[-1]["evaluation"] if records else answer
+    if (answer is None) != (before is None) or np.shape(answer) != np.shape(before):
+        raise ValueError(f"evaluate: the record before has {before!r:.60}, this one {answer!r:.60}")
+    return answer

@@ -34,7 +34,8 @@ PREINSTALLED = {
     "scipy": ("1.16.3",),
     "tqdm": ("4.67.3",),
 }
-ADDED = {"nashpy", "deprecated", "wrapt"}  # what Colab lacks (it may have the last two)
+# What Colab lacks; it may have some of them.
+ADDED = {"nashpy", "deprecated", "wrapt", "pettingzoo", "mpe2", "pygame-ce"}
 COLAB_PYTHON = ("3.12.13", "3.13.15")
 INSTALLED_HERE = (
     *("ipython==7.34.0", "ipykernel==6.17.1", "ipywidgets==7.7.1"),
