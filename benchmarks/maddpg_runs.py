@@ -38,8 +38,8 @@ SHORT = MADDPGConfig(n_steps=3_000, n_records=12)
 LOCAL = replace(JOINT, central=False, noise_correlation=0.85, buffer_size=12_500)
 LONG = replace(LOCAL, n_steps=12_000, n_records=24, buffer_size=25_000)
 SPREAD = MADDPGConfig(
-    n_steps=6_000, n_records=12, discount=0.9, target_rate=0.05, actor_rate=2e-3, critic_rate=8e-3,
-    noise_start=0.3, noise_end=0.05, noise_over=3_000, noise_correlation=0.5,
+    n_steps=8_000, n_records=16, discount=0.9, target_rate=0.05, actor_rate=2e-3, critic_rate=8e-3,
+    noise_start=0.3, noise_end=0.05, noise_over=4_000, noise_correlation=0.5,
 )  # fmt: skip
 SPREAD_ALONE = replace(SPREAD, central=False, critic_rate=4e-3, noise_end=0.1)
 
@@ -86,6 +86,7 @@ RUNS = {
     "spread": Experiment(
         simple_spread,
         [("MADDPG", SPREAD, None), ("independent DDPG", SPREAD_ALONE, None)],
+        n_worlds=32,
     ),
 }
 
@@ -153,13 +154,15 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--overwrite", action="store_true")
     args = parser.parse_args()
+    path = DATA / f"maddpg_{args.name}.json"
+    if path.exists() and not args.overwrite:
+        parser.error(f"{path} exists; give --overwrite to replace it")
     curves, seeds = {}, range(100, 100 + args.seeds)
     with ProcessPoolExecutor(args.processes) as pool:
         for which, (label, *_) in enumerate(RUNS[args.name].tasks):
             curves[label] = curves_of(args.name, which, seeds, pool)
             final = np.sort(curves[label].returns[-1])
             print(f"{label:40} final {np.round(final, 1)}", flush=True)
-    path = DATA / f"maddpg_{args.name}.json"
     save_curves(path, curves, about(args.name, args.processes), overwrite=args.overwrite)
 
 

@@ -69,7 +69,13 @@ COURSE = (
     Lesson(
         "08", "Counterfactual credit", "What would have happened had this car done something else?"
     ),
-    Lesson("09", "Steering together", "What does a critic that sees everybody change?"),
+    Lesson(
+        "09",
+        "MADDPG: a critic that sees everyone",
+        "What does a critic that sees everyone change, and what not?",
+        160,
+        "09_maddpg.ipynb",
+    ),
     Lesson("10", "Learning to communicate", "What would cars say, and would anybody listen?"),
     Lesson("11", "A city of cars", "Does it hold together when the road network grows?"),
     Lesson("12", "Many seeds, many machines", "When is a result a result?"),

@@ -155,10 +155,10 @@ class MADDPGRun:
         if state["kind"] != self._kind():
             raise ValueError(f"they were {state['kind']}, and are {self._kind()}")
         with torch.no_grad():
-            for mine, saved in zip(self.nets[:4], state["networks"]):
+            for mine, saved in zip(self.nets[:4], state["networks"], strict=True):
                 for p, value in zip(mine, saved, strict=True):
                     p.copy_(value)
-        for optimizer, saved in zip(self.optimizers, state["optimizers"]):
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         self.replay.restore(state["replay"])
         self.worlds.restore({name: value.numpy() for name, value in state["worlds"].items()})
@@ -220,6 +220,8 @@ def _judged(evaluate, policy: ActorPolicy, records: list[dict]) -> float | list 
     answer = None
     if evaluate is not None:
         value = evaluate(policy)
+        if value is None:
+            raise ValueError("evaluate: expected numbers, got None; does it return its answer?")
         try:
             answer = np.asarray(value, dtype=float).tolist()
         except (TypeError, ValueError) as error:

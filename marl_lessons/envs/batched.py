@@ -32,13 +32,13 @@ class BatchedStep(NamedTuple):
     ended: np.ndarray
 
 
-@runtime_checkable
-class BatchedWorlds(Protocol):
-    """E copies of one problem that advance together. They keep their state between calls: not for several threads at once.
+class WorldsSideBySide(Protocol):
+    """What both kinds of batched worlds share: E copies of one problem for n agents.
+
+    They keep their state between calls: not for several threads at once.
 
     n_worlds           E
     n_agents           n
-    n_actions          ``(A_1, …, A_n)``: agent i's actions are 0 to A_i - 1
     observation_sizes  ``(d_1, …, d_n)``: observations have d = max d_i entries; agent i's end with zeros where d_i < d
     active             ``[E, n]`` booleans: which agents take part at the next step (a car may not have arrived yet). What
                        an agent does that takes no part is ignored; its reward is 0, unless it arrives with this step (a car
@@ -48,7 +48,6 @@ class BatchedWorlds(Protocol):
 
     n_worlds: int
     n_agents: int
-    n_actions: tuple[int, ...]
     observation_sizes: tuple[int, ...]
     active: np.ndarray
     ended: np.ndarray
@@ -58,37 +57,40 @@ class BatchedWorlds(Protocol):
 
     def reset_where(self, which: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Begin a new episode in the worlds where ``which[E]`` is True; returns all observations ``[E, n, d]``."""
+
+
+@runtime_checkable
+class BatchedWorlds(WorldsSideBySide, Protocol):
+    """Batched worlds whose actions are whole numbers.
+
+    n_actions          ``(A_1, …, A_n)``: agent i's actions are 0 to A_i - 1
+
+    The rest as in :class:`WorldsSideBySide`.
+    """
+
+    n_actions: tuple[int, ...]
 
     def step(self, actions: np.ndarray, rng: np.random.Generator) -> BatchedStep:
         """Advance every world by the joint actions ``[E, n]``, whole numbers."""
 
 
 @runtime_checkable
-class ContinuousWorlds(Protocol):
-    """Batched worlds whose actions are vectors: as :class:`BatchedWorlds`, with ``action_sizes`` in place of ``n_actions``.
+class ContinuousWorlds(WorldsSideBySide, Protocol):
+    """Batched worlds whose actions are vectors.
 
     action_sizes       ``(k_1, …, k_n)``: agent i's action has k_i entries from 0 to 1. Actions come as ``[E, n, k]`` with
                        k = max k_i; what stands behind an agent's k_i entries has no effect
+
+    The rest as in :class:`WorldsSideBySide`.
     """
 
-    n_worlds: int
-    n_agents: int
     action_sizes: tuple[int, ...]
-    observation_sizes: tuple[int, ...]
-    active: np.ndarray
-    ended: np.ndarray
-
-    def reset(self, rng: np.random.Generator) -> np.ndarray:
-        """Begin a new episode in every world; returns the observations ``[E, n, d]``."""
-
-    def reset_where(self, which: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Begin a new episode in the worlds where ``which[E]`` is True; returns all observations ``[E, n, d]``."""
 
     def step(self, actions: np.ndarray, rng: np.random.Generator) -> BatchedStep:
         """Advance every world by the joint actions ``[E, n, k]``, numbers from 0 to 1."""
 
 
-METHODS = ("reset", "reset_where", "step")
+SHARED = (*WorldsSideBySide.__annotations__, "reset", "reset_where", "step")
 
 
 def are_continuous(worlds) -> bool:
@@ -103,15 +105,15 @@ def check_batched_worlds(name: str, worlds, continuous: bool | None = False):
     E and n say.
     """
     vectors = are_continuous(worlds) if continuous is None else continuous
-    protocol = ContinuousWorlds if vectors else BatchedWorlds
-    missing = [m for m in (*protocol.__annotations__, *METHODS) if not hasattr(worlds, m)]
+    own = "action_sizes" if vectors else "n_actions"
+    missing = [m for m in (*SHARED, own) if not hasattr(worlds, m)]
     if missing:
         example = "simple_spread(...)" if vectors else "TrafficJunction or GameWorlds"
         raise ValueError(
             f"{name}: expected batched worlds as {example}, got {worlds!r:.80} without {missing[0]}"
         )
     n_worlds, n = (as_count(f"{name}.{m}", getattr(worlds, m)) for m in ("n_worlds", "n_agents"))
-    for member in ("action_sizes" if vectors else "n_actions", "observation_sizes"):
+    for member in (own, "observation_sizes"):
         sizes = getattr(worlds, member)
         if not isinstance(sizes, tuple) or len(sizes) != n:
             raise ValueError(

@@ -14,12 +14,18 @@ SCENES = ("simple_spread", "simple_speaker_listener", "simple_tag")
 
 
 def mpe_worlds(
-    name: str, n_worlds: int = 1, *, continuous_actions: bool = True, time_limit: int = 25
+    name: str,
+    n_worlds: int = 1,
+    *,
+    continuous_actions: bool = True,
+    time_limit: int = 25,
+    pictures: bool = False,
 ) -> ParallelWorlds:
-    """``n_worlds`` copies of mpe2's environment ``name``, with its own settings but for the two arguments named here.
+    """``n_worlds`` copies of mpe2's environment ``name``, with its own settings but for the arguments named here.
 
     ``name`` is "simple_spread" (v3), "simple_speaker_listener" (v4) or "simple_tag" (v3). Their episodes end by the clock
-    alone, after ``time_limit`` steps. Raises ValueError naming the argument, and ImportError if mpe2 is not installed.
+    alone, after ``time_limit`` steps. With ``pictures`` each of ``worlds.envs`` draws itself: ``render()`` returns an image
+    ``[700, 700, 3]``. Raises ValueError naming the argument, and ImportError if mpe2 is not installed.
     """
     if not isinstance(name, str) or name not in SCENES:
         raise ValueError(f"name is {name!r:.80}; allowed are {', '.join(SCENES)}")
@@ -27,15 +33,15 @@ def mpe_worlds(
     settings = {
         "continuous_actions": as_flag("continuous_actions", continuous_actions),
         "max_cycles": as_count("time_limit", time_limit),
+        "render_mode": "rgb_array" if as_flag("pictures", pictures) else None,
     }
     return from_parallel_env(lambda: modules[name].parallel_env(**settings), n_worlds)
 
 
 def import_mpe2() -> dict:
     """The modules of mpe2's environments by the names of ``SCENES``; ImportError says what to install."""
-    os.environ.setdefault(
-        "PYGAME_HIDE_SUPPORT_PROMPT", "1"
-    )  # else pygame greets whoever imports it
+    # Otherwise pygame greets whoever imports it.
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
     try:
         from mpe2 import simple_speaker_listener_v4, simple_spread_v3, simple_tag_v3
     except ImportError as error:

@@ -122,6 +122,20 @@ def flip_book(scene: Scene, recordings: Mapping[str, Frames], which: int = 0) ->
     return (_page(scene, recordings, which, t) for t in moments)
 
 
+def draw_beside(image: np.ndarray, scene: Scene, frames: Frames, which: int = 0) -> Figure:
+    """The end of world ``which``, beside an ``image[H, W, 3]`` of another program's; raises ValueError naming the argument."""
+    check_frames("frames", frames, scene)
+    as_indices("which", which, (), len(frames.goals))
+    pixels = as_indices("image", image, (None, None, 3), 256)
+    figure, (left, right) = new_figure(
+        1, 2, size=(6.0, 3.35), left=0.02, right=0.98, bottom=0.09, top=0.92, wspace=0.06
+    )
+    left.imshow(pixels.astype(np.uint8))
+    left.set(xticks=[], yticks=[], title="As mpe2 draws it")
+    draw_frame(right, scene, frames, len(frames.rewards), which, "As we draw it")
+    return figure
+
+
 def _page(scene: Scene, recordings: Mapping[str, Frames], which: int, t: int) -> Figure:
     count, width = len(recordings), 3.0
     figure, axes = new_figure(

@@ -35,6 +35,7 @@ BUDGETS: dict[str, Budget] = {
     "06": Budget(
         cpu_seconds=120, peak_mb=1000
     ),  # 1,000 pairs of each learner; networks, torch itself
+    "09": Budget(cpu_seconds=120, peak_mb=1000),  # two training runs; torch itself
 }
 LESSONS = lessons(ROOT)
 

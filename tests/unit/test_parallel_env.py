@@ -712,6 +712,15 @@ def test_the_environments_of_mpe2_cross_the_bridge(name, continuous):
             assert step.truncated.all() and step.ended.all() and not step.terminated.any()
 
 
+def test_mpe2_draws_itself_if_asked():
+    worlds = mpe_worlds("simple_speaker_listener", pictures=True)
+    worlds.reset(np.random.default_rng(0))
+    image = worlds.envs[0].render()
+    assert image.shape == (700, 700, 3) and image.min() < 255 == image.max()
+    with pytest.raises(ValueError, match=r"^pictures"):
+        mpe_worlds("simple_speaker_listener", pictures=1)
+
+
 def test_bad_arguments_of_mpe_worlds(monkeypatch):
     for arguments, settings, message in [
         (("simple_push",), {}, "name is 'simple_push'; allowed are simple_spread"),

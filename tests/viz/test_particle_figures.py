@@ -25,7 +25,7 @@ from marl_lessons.viz.animation import Animation
 from marl_lessons.viz.interactive import Interactive, choice, slider
 from marl_lessons.viz.particle_parts import FIELD, WORD_COLOURS, message_corner
 from marl_lessons.viz.particle_player import draw_player, returns_so_far
-from marl_lessons.viz.particles import draw_frame, draw_scene, film, flip_book
+from marl_lessons.viz.particles import draw_beside, draw_frame, draw_scene, film, flip_book
 from marl_lessons.viz.style import BLACK, new_figure, png
 
 KINDS = {
@@ -414,3 +414,18 @@ def test_the_player_refuses_other_starts():
     for wrong in (other, KNOWN["told"]._replace(goals=(KNOWN["told"].goals + 1) % 3)):
         with pytest.raises(ValueError, match=r"^frames_by_label\['b'\]\[0\]: expected"):
             player("MADDPG", frames_by_label=PLAYED | {"b": [wrong]})
+
+
+def test_two_programs_pictures_stand_side_by_side():
+    worlds = simple_speaker_listener(2, continuous_actions=True)
+    frames = record(worlds, told_listener, np.random.default_rng(0))
+    image = np.random.default_rng(0).integers(256, size=(7, 9, 3))
+    figure = draw_beside(image, worlds.scene, frames, 1)
+    left, right = figure.axes
+    np.testing.assert_array_equal(left.get_images()[0].get_array(), image)
+    assert left.get_title() != right.get_title()
+    for bad in (image[..., :2], image + 1000, image / 255, None):
+        with pytest.raises(ValueError, match=r"^image"):
+            draw_beside(bad, worlds.scene, frames)
+    with pytest.raises(ValueError, match=r"^which"):
+        draw_beside(image, worlds.scene, frames, 2)
