@@ -18,10 +18,10 @@ def test_every_lesson_asks_a_question_of_its_own():
     assert len({lesson.title for lesson in COURSE}) == len(COURSE)
 
 
-def test_ready_lessons_are_those_with_a_file_and_come_first():
+def test_ready_lessons_are_those_with_a_file_in_the_course_s_order():
     ready = ready_lessons()
-    assert ready and ready == COURSE[: len(ready)]
-    assert all(lesson.file is None for lesson in COURSE[len(ready) :])
+    assert ready and ready == tuple(lesson for lesson in COURSE if lesson.file is not None)
+    assert all(lesson.minutes is None for lesson in COURSE if lesson not in ready)
 
 
 @pytest.mark.parametrize("lesson", ready_lessons(), ids=lambda lesson: lesson.number)
