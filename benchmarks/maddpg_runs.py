@@ -3,7 +3,8 @@
     python -m benchmarks.maddpg_runs speaker_listener --processes 2
 
 Run it from the repository's root. It trains ten seeds of every method, one thread a process, and writes
-``data/maddpg_<name>.json``; ``--overwrite`` replaces a file that is there.
+``data/maddpg_<name>.json``; ``--overwrite`` replaces a file that is there, ``--seeds`` trains another number of them. The
+seeds are 100 and those that follow, whatever they return.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import numpy as np
 import torch
 
 from marl_lessons.algorithms.maddpg import train_maddpg
+from marl_lessons.algorithms.maddpg_blinkers import BLINKERS
 from marl_lessons.algorithms.maddpg_faults import FAULTS
 from marl_lessons.algorithms.maddpg_records import MADDPGHistory
 from marl_lessons.algorithms.maddpg_settings import MADDPGConfig
@@ -31,6 +33,7 @@ from marl_lessons.evaluation.recorded import Curves, save_curves
 DATA = Path(__file__).resolve().parents[1] / "data"
 N_EPISODES = 400  # the same ones at each measurement, played without exploration
 EVALUATION_SEED = 1
+FIRST_SEED, N_SEEDS = 100, 10
 
 JOINT = MADDPGConfig(n_steps=6_000, n_records=24)
 SHORT = MADDPGConfig(n_steps=3_000, n_records=12)
@@ -46,7 +49,8 @@ SPREAD_ALONE = replace(SPREAD, central=False, critic_rate=4e-3, noise_end=0.1)
 # In these worlds nothing ends by itself; and holding actions small slows learning down, no more.
 NOT_SHOWN = ("ends are dropped", "actions held small, not logits")
 
-Task = tuple[str, MADDPGConfig, str | None]  # label, settings, a key of FAULTS
+PIECES = FAULTS | BLINKERS
+Task = tuple[str, MADDPGConfig, str | None]  # label, settings, a key of PIECES
 
 
 def without_noise(config: MADDPGConfig) -> MADDPGConfig:
@@ -82,6 +86,14 @@ RUNS = {
             *[(name, SHORT, name) for name in FAULTS if name not in NOT_SHOWN],
         ],
     ),
+    "sight": Experiment(
+        simple_speaker_listener,
+        [
+            *[(name, JOINT, name) for name in BLINKERS],
+            ("MADDPG, the other's settings", replace(LOCAL, central=True), None),
+            ("independent DDPG, the other's settings", replace(JOINT, central=False), None),
+        ],
+    ),
     "words": Experiment(simple_speaker_listener, [("MADDPG", JOINT, None)], vectors=False),
     "spread": Experiment(
         simple_spread,
@@ -109,9 +121,9 @@ def train_one(name: str, which: int, seed: int) -> MADDPGHistory:
     """Train one seed of entry ``which`` of RUNS[name] on one thread."""
     torch.set_num_threads(1)
     make, tasks, n_worlds, vectors = RUNS[name]
-    _, config, fault = tasks[which]
+    _, config, exchanged = tasks[which]
     worlds = make(n_worlds, continuous_actions=vectors)
-    pieces = None if fault is None else FAULTS[fault]
+    pieces = None if exchanged is None else PIECES[exchanged]
     judge = greedy_return(make, vectors)
     return train_maddpg(worlds, config, seed, evaluate=judge, pieces=pieces)
 
@@ -127,10 +139,11 @@ def curves_of(name: str, which: int, seeds: range, pool: ProcessPoolExecutor) ->
     return Curves(runs[0].env_steps, returns, seconds, np.array(seeds))
 
 
-def about(name: str, processes: int) -> Mapping:
+def about(name: str, processes: int, n_seeds: int = N_SEEDS) -> Mapping:
     """What the file says of itself."""
+    seeds = "" if n_seeds == N_SEEDS else f" --seeds {n_seeds}"
     return {
-        "command": f"python -m benchmarks.maddpg_runs {name} --processes {processes}",
+        "command": f"python -m benchmarks.maddpg_runs {name} --processes {processes}{seeds}",
         "returns": f"mean per agent, {N_EPISODES} episodes without exploration, undiscounted",
         "worlds": RUNS[name].n_worlds,
         "versions": {
@@ -146,24 +159,41 @@ def about(name: str, processes: int) -> Mapping:
     }
 
 
-def main() -> None:
-    """Train, write, and print how many seeds passed -9 and -10 in the end."""
+def count(text: str) -> int:
+    """A whole number of at least 1 from the command line; raises ArgumentTypeError for anything else."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return int(text)
+
+
+def read_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """``arguments``, or those of the command line; refuses a name whose file is there, unless it may be replaced."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("name", choices=RUNS)
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--overwrite", action="store_true")
-    args = parser.parse_args()
+    parser.add_argument("name", choices=RUNS, help="which runs: data/maddpg_NAME.json")
+    seeds = f"how many, {FIRST_SEED} and those that follow (default: {N_SEEDS})"
+    parser.add_argument("--seeds", type=count, default=N_SEEDS, help=seeds)
+    processes = "how many to train in, one seed in each at a time (default: 1)"
+    parser.add_argument("--processes", type=count, default=1, help=processes)
+    parser.add_argument("--overwrite", action="store_true", help="replace a file that is there")
+    args = parser.parse_args(arguments)
     path = DATA / f"maddpg_{args.name}.json"
     if path.exists() and not args.overwrite:
         parser.error(f"{path} exists; give --overwrite to replace it")
-    curves, seeds = {}, range(100, 100 + args.seeds)
+    return args
+
+
+def main() -> None:
+    """Train, print the sorted last returns of each entry, and write the file."""
+    args = read_arguments()
+    path = DATA / f"maddpg_{args.name}.json"
+    curves, seeds = {}, range(FIRST_SEED, FIRST_SEED + args.seeds)
     with ProcessPoolExecutor(args.processes) as pool:
         for which, (label, *_) in enumerate(RUNS[args.name].tasks):
             curves[label] = curves_of(args.name, which, seeds, pool)
             final = np.sort(curves[label].returns[-1])
             print(f"{label:40} final {np.round(final, 1)}", flush=True)
-    save_curves(path, curves, about(args.name, args.processes), overwrite=args.overwrite)
+    made = about(args.name, args.processes, args.seeds)
+    save_curves(path, curves, made, overwrite=args.overwrite)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def as_float_array(name: str, value, shape: Shape) -> np.ndarray:
     if len(bad):
         index = tuple(int(i) for i in bad[0])
         raise ValueError(
-            f"{name}{list(index)} is {array[index]}; every entry must be a finite number"
+            f"{_entry(name, index)} is {array[index]}; every entry must be a finite number"
         )
     return array
 
@@ -40,14 +40,15 @@ def as_distributions(name: str, value, shape: Shape) -> np.ndarray:
     if len(bad):
         index = tuple(int(i) for i in bad[0])
         raise ValueError(
-            f"{name}{list(index)} is {array[index]}; a probability must not be negative"
+            f"{_entry(name, index)} is {array[index]}; a probability must not be negative"
         )
     totals = array.sum(axis=-1)
     bad = np.argwhere(np.abs(totals - 1.0) > PROBABILITY_TOLERANCE)
     if len(bad):
         index = tuple(int(i) for i in bad[0])
-        where = f"{name}{list(index)}" if index else name
-        raise ValueError(f"{where} sums to {totals[index]:.10g}; probabilities must sum to 1")
+        raise ValueError(
+            f"{_entry(name, index)} sums to {totals[index]:.10g}; probabilities must sum to 1"
+        )
     array /= totals[..., None]
     return array
 
@@ -62,7 +63,7 @@ def as_indices(name: str, value, shape: Shape, upper: int | np.ndarray) -> np.nd
     if len(bad):
         index = tuple(int(i) for i in bad[0])
         allowed = int(np.broadcast_to(upper, array.shape)[index])
-        raise ValueError(f"{name}{list(index)} is {array[index]}; allowed are 0 to {allowed - 1}")
+        raise ValueError(f"{_entry(name, index)} is {array[index]}; allowed are 0 to {allowed - 1}")
     return array.astype(np.intp)
 
 
@@ -115,6 +116,19 @@ def as_generator(name: str, rng) -> np.random.Generator:
             f"{name}: expected a generator as np.random.default_rng(seed) makes it, got {rng!r:.80}"
         )
     return rng
+
+
+def check_same(name: str, given: dict, expected: dict) -> None:
+    """Raises ValueError naming ``name`` and the first entry in which two dicts of words, numbers and lists of them differ."""
+    for key in [*expected, *(key for key in given if key not in expected)]:
+        wanted, got = (repr(d[key]) if key in d else "nothing" for d in (expected, given))
+        if wanted != got:
+            raise ValueError(f"{name}: expected {key} to be {wanted:.60}, got {got:.60}")
+
+
+def _entry(name: str, index: tuple[int, ...]) -> str:
+    """``name[1, 2]``, or ``name`` alone for the entry of an array without axes."""
+    return f"{name}{list(index)}" if index else name
 
 
 def _as_array(name: str, value, kinds: str, noun: str, shape: Shape) -> np.ndarray:

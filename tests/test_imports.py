@@ -36,6 +36,7 @@ TORCH_MODULES: set[str] = {
         "maddpg",
         "actor_policy",
         "maddpg_faults",
+        "maddpg_blinkers",
     )
 }
 

@@ -12,10 +12,11 @@ from marl_lessons.algorithms.actor_policy import ActorPolicy
 from marl_lessons.algorithms.deep_checks import check_functions, usable_device
 from marl_lessons.algorithms.history import as_config
 from marl_lessons.algorithms.maddpg_records import MADDPGHistory
+from marl_lessons.algorithms.maddpg_saved import check_parts
 from marl_lessons.algorithms.maddpg_settings import MADDPGConfig
 from marl_lessons.algorithms.maddpg_training import MADDPGRun
-from marl_lessons.algorithms.maddpg_update import Pieces
-from marl_lessons.checks import as_count
+from marl_lessons.algorithms.maddpg_update import Pieces, check_pieces
+from marl_lessons.checks import as_count, check_same
 from marl_lessons.envs.batched import BatchedWorlds, ContinuousWorlds, check_batched_worlds
 
 
@@ -39,8 +40,10 @@ def train_maddpg(
 
     ``seed`` decides everything: one seed, one result on one machine. ``progress(share)`` is told the share done.
     ``evaluate(policy)`` is called at each record, and its answers, numbers or arrays, are kept; it must not step ``worlds``.
-    ``save_to``: a file that holds the whole run after each record, so that :func:`resume_maddpg` can go on from there; it must
-    not exist, and ``worlds`` must offer ``snapshot`` and ``restore``. ``pieces``: parts of the update to exchange.
+    ``save_to``: a file that holds the whole run after each record, from the one at step 0 on, so that :func:`resume_maddpg` can
+    go on from there; it must not exist, and ``worlds`` must offer ``snapshot``, of arrays, numbers, strings, lists and dicts,
+    and ``restore``. An entry "kind" of a snapshot, a dict, tells rules that worlds must share to go on with the run.
+    ``pieces``: parts of the update to exchange.
 
     Example::
 
@@ -53,9 +56,15 @@ def train_maddpg(
     """
     config = as_config(config, MADDPGConfig)
     save_to = None if save_to is None else _new_file(save_to)
-    run = _new_run(worlds, config, seed, device, pieces, save_to is not None)
     check_functions(progress=progress, evaluate=evaluate)
+    run = _new_run(worlds, config, seed, device, pieces, save_to is not None)
+    if config.buffer_size < worlds.n_worlds:
+        raise ValueError(
+            f"config: buffer_size is {config.buffer_size}; allowed is at least {worlds.n_worlds}, the number of worlds"
+        )
     run.record(evaluate)
+    if save_to is not None:
+        _save(run.state(), save_to)
     return _go_on(run, progress, evaluate, save_to)
 
 
@@ -71,16 +80,21 @@ def resume_maddpg(
 
     With the same ``worlds`` (kind and number), ``evaluate`` and ``pieces`` the history is the same as if the run had never
     stopped, ``seconds`` aside. A run that had finished is returned as it is. Raises ValueError naming ``path`` for a file
-    that is not such a run, or ``worlds`` if they do not fit it; the file stays as it was.
+    that is not such a run or is damaged, or ``worlds`` if they differ from those of the run, and in what; the file stays as it
+    was.
     """
     path, state, config = _loaded(path)
     check_functions(progress=progress, evaluate=evaluate)
     run = _new_run(worlds, config, state["seed"], device, pieces, saved=True)
     try:
+        check_same("worlds", run.kind(), state["kind"])
+    except ValueError as error:
+        raise ValueError(f"{error}; the run in {path} needs worlds like its own") from None
+    try:
         run.restore(state)
-    except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except Exception as error:
         raise ValueError(
-            f"worlds: they are not like those of the run in {path} ({error})"
+            f"path: {path} holds no run that such worlds can go on with ({error!s:.120})"
         ) from error
     return _go_on(run, progress, evaluate, path)
 
@@ -92,12 +106,8 @@ def _new_run(worlds, config, seed, device, pieces, saved: bool) -> MADDPGRun:
         raise ValueError(
             f"worlds: to save a run they need snapshot() and restore(), got {worlds!r:.80}"
         )
-    if config.buffer_size < worlds.n_worlds:
-        raise ValueError(
-            f"config: buffer_size is {config.buffer_size}; allowed is at least {worlds.n_worlds}, the number of worlds"
-        )
-    if pieces is not None and not isinstance(pieces, Pieces):
-        raise ValueError(f"pieces: expected Pieces(...) or None, got {pieces!r:.80}")
+    if pieces is not None:
+        check_pieces(pieces, config)
     return MADDPGRun(worlds, config, as_count("seed", seed, 0), usable_device(device), pieces)
 
 
@@ -116,18 +126,32 @@ def _go_on(run: MADDPGRun, progress, evaluate, save_to: Path | None) -> MADDPGHi
     return run.history()
 
 
-def _new_file(path) -> Path:
+def _new_file(save_to) -> Path:
     """A path that can be written to; raises ValueError naming ``save_to`` if it exists or its folder does not."""
-    if not isinstance(path, str | Path):
-        raise ValueError(f"save_to: expected a path, got {path!r:.80}")
-    path = Path(path)
-    if path.exists():
-        raise ValueError(
-            f"save_to: {path} exists; go on with resume_maddpg, or choose another name"
-        )
-    if not path.parent.is_dir():
-        raise ValueError(f"save_to: there is no folder {path.parent}")
+    path = _as_path("save_to", save_to)
+    try:
+        if path.is_dir():
+            raise ValueError(
+                f"save_to: {path} is a folder; name a file in it, such as {path / 'run.pt'}"
+            )
+        if path.exists():
+            raise ValueError(
+                f"save_to: {path} exists; go on with resume_maddpg, or choose another name"
+            )
+        if not path.parent.is_dir():
+            raise ValueError(f"save_to: there is no folder {path.parent}")
+    except OSError as error:
+        raise ValueError(f"save_to: {save_to!r:.80} cannot be a file ({error!s:.80})") from error
     return path
+
+
+def _as_path(name: str, path) -> Path:
+    """``path`` as a Path; raises ValueError naming ``name`` for anything else, and for empty text."""
+    if not isinstance(path, str | Path) or path == "":
+        raise ValueError(
+            f"{name}: expected the name of a file, as text or a Path, got {path!r:.80}"
+        )
+    return Path(path)
 
 
 def _save(state: dict, path: Path) -> None:
@@ -139,17 +163,14 @@ def _save(state: dict, path: Path) -> None:
 
 def _loaded(path) -> tuple[Path, dict, MADDPGConfig]:
     """A checked path, the state in that file, read without running any code that it may contain, and its config."""
-    if not isinstance(path, str | Path):
-        raise ValueError(f"path: expected a path, got {path!r:.80}")
+    path = _as_path("path", path)
     try:
+        if path.is_dir():
+            raise ValueError("it is a folder; name the file in it that a run was saved to")
         state = torch.load(path, map_location="cpu", weights_only=True)
-        if not isinstance(state, dict):
-            raise TypeError(f"it is a {type(state).__name__}")
+        check_parts(state)
         config = MADDPGConfig(**state["config"])
         as_count("seed", state["seed"], 0)
-        missing = {"kind", "networks", "optimizers", "replay", "records"} - set(state)
     except Exception as error:
         raise ValueError(f"path: {path} holds no saved run ({error!s:.120})") from error
-    if missing:
-        raise ValueError(f"path: {path} holds no saved run, {sorted(missing)} are missing")
-    return Path(path), state, config
+    return path, state, config

@@ -42,3 +42,20 @@ class MADDPGHistory:
     def policy(self):
         """The last policy."""
         return self.policies[-1]
+
+
+def judged(evaluate, policy, records: list[dict]) -> float | list | None:
+    """What ``evaluate`` says of ``policy``, as plain numbers; raises ValueError naming it if that is not like its ``records``."""
+    answer = None
+    if evaluate is not None:
+        value = evaluate(policy)
+        if value is None:
+            raise ValueError("evaluate: expected numbers, got None; does it return its answer?")
+        try:
+            answer = np.asarray(value, dtype=float).tolist()
+        except (OverflowError, TypeError, ValueError) as error:
+            raise ValueError(f"evaluate: expected numbers, got {value!r:.80}") from error
+    before = records[-1]["evaluation"] if records else answer
+    if (answer is None) != (before is None) or np.shape(answer) != np.shape(before):
+        raise ValueError(f"evaluate: the record before has {before!r:.60}, this one {answer!r:.60}")
+    return answer

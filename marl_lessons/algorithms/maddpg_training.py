@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from copy import deepcopy
 from dataclasses import asdict
 
 import numpy as np
@@ -12,7 +13,8 @@ from marl_lessons.algorithms.actor_policy import ActorPolicy, Critics, allowed_e
 from marl_lessons.algorithms.deep_checks import check_numbers, check_step, checked_observations
 from marl_lessons.algorithms.exploration import correlated_noise
 from marl_lessons.algorithms.history import record_moments
-from marl_lessons.algorithms.maddpg_records import MADDPGHistory
+from marl_lessons.algorithms.maddpg_records import MADDPGHistory, judged
+from marl_lessons.algorithms.maddpg_saved import check_state, kind_of
 from marl_lessons.algorithms.maddpg_settings import MADDPGConfig
 from marl_lessons.algorithms.maddpg_update import Networks, Pieces, by_agent, maddpg_update
 from marl_lessons.algorithms.networks import copy_parameters, init_mlp, mlp
@@ -24,7 +26,7 @@ class MADDPGRun:
     """One run with one seed; inner machinery whose arguments :mod:`~marl_lessons.algorithms.maddpg` has checked.
 
     ``step()`` makes one step of all worlds and the updates that go with it, ``record`` notes where the run stands,
-    ``state()`` is everything needed to go on elsewhere, ``restore(state)`` goes on from there.
+    ``state()`` is everything needed to go on elsewhere, ``restore(state)`` goes on from there. Neither shares memory with it.
     """
 
     def __init__(self, worlds, config: MADDPGConfig, seed: int, device, pieces: Pieces | None):
@@ -92,7 +94,7 @@ class MADDPGRun:
         self._check()
         losses = torch.stack(self._losses).mean(0).tolist() if self._losses else None
         policy = self._policy(copy_parameters(self.nets.actors))
-        judged = _judged(evaluate, policy, self._records)
+        evaluation = judged(evaluate, policy, self._records)
         self._losses = []
         self._records.append(
             {
@@ -101,7 +103,7 @@ class MADDPGRun:
                 "losses": losses or [float("nan")] * self.worlds.n_agents,
                 "seconds": self.seconds,
                 "actors": policy.actors,
-                "evaluation": judged,
+                "evaluation": evaluation,
             }
         )
 
@@ -122,7 +124,9 @@ class MADDPGRun:
             losses=columns["losses"],
             seconds=columns["seconds"],
             policies=tuple(self._policy(record["actors"]) for record in records),
-            critics=Critics(copy_parameters(self.nets.critics), self.config.central),
+            critics=Critics(
+                copy_parameters(self.nets.critics), self.config.central, self.seen_shape[2]
+            ),
             evaluations=None if records[-1]["evaluation"] is None else columns["evaluation"],
             returns=np.concatenate(totals),
             ended_at=np.concatenate(steps),
@@ -130,15 +134,17 @@ class MADDPGRun:
         )
 
     def state(self) -> dict:
-        """All that the run needs to go on, as tensors, numbers, strings, lists and dicts."""
-        return {
+        """All that the run needs to go on, as tensors, numbers, strings, lists and dicts; a copy, which stays as it is.
+
+        Raises ValueError naming ``worlds`` if a file could not hold their snapshot.
+        """
+        parts = {
             "config": asdict(self.config),
             "seed": self.seed,
-            "kind": self._kind(),
+            "kind": self.kind(),
             "networks": [[p.detach() for p in part] for part in self.nets[:4]],
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
-            "replay": self.replay.snapshot(),
-            "worlds": {k: torch.as_tensor(v) for k, v in self.worlds.snapshot().items()},
+            "worlds": self._snapshot(),
             "rng": self.rng.bit_generator.state,
             "generator": self.generator.get_state(),
             "noise": torch.as_tensor(self.noise),
@@ -149,19 +155,24 @@ class MADDPGRun:
             "ended": [[torch.as_tensor(part) for part in parts] for parts in self._ended],
             "records": self._records,
         }
+        return {**deepcopy(parts), "replay": self.replay.snapshot()}
 
     def restore(self, state: dict) -> None:
-        """Go on from a :meth:`state`, taken after a record; raises ValueError or another error where it does not fit."""
-        if state["kind"] != self._kind():
-            raise ValueError(f"they were {state['kind']}, and are {self._kind()}")
+        """Go on from a :meth:`state` with the parts of one, taken after a record, of worlds of the same :meth:`kind`.
+
+        Raises ValueError, or another error, where a part does not fit.
+        """
+        check_state(state, self.state(), self.moments.tolist())
+        self.replay.restore(state["replay"])
+        state = deepcopy({name: part for name, part in state.items() if name != "replay"})
         with torch.no_grad():
             for mine, saved in zip(self.nets[:4], state["networks"], strict=True):
                 for p, value in zip(mine, saved, strict=True):
                     p.copy_(value)
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
-        self.replay.restore(state["replay"])
-        self.worlds.restore({name: value.numpy() for name, value in state["worlds"].items()})
+            settings = optimizer.state_dict()["param_groups"]  # as the config and the device say
+            optimizer.load_state_dict({"state": saved["state"], "param_groups": settings})
+        self.worlds.restore(_as_arrays(state["worlds"]))
         self.rng.bit_generator.state = state["rng"]
         self.generator.set_state(state["generator"])
         self.noise, self.seen = state["noise"].numpy(), state["seen"].numpy()
@@ -170,11 +181,16 @@ class MADDPGRun:
         self.seconds, self._records = state["seconds"], state["records"]
         self._ended = [tuple(part.numpy() for part in parts) for parts in state["ended"]]
 
-    def _kind(self) -> dict:
+    def kind(self) -> dict:
         """What worlds must have in common for one to take the other's place in a run."""
-        sizes = {"actions": self.action_sizes, "observations": self.worlds.observation_sizes}
-        lists = {name: [int(size) for size in each] for name, each in sizes.items()}
-        return {"worlds": int(self.worlds.n_worlds), "continuous": self.continuous, **lists}
+        return kind_of(self.worlds, self.action_sizes, self.continuous, self._snapshot())
+
+    def _snapshot(self) -> dict:
+        """The worlds' state as a file can hold it; raises ValueError naming ``worlds`` if it cannot."""
+        snapshot = self.worlds.snapshot()
+        if not isinstance(snapshot, dict):
+            raise ValueError(f"worlds: expected snapshot() to return a dict, got {snapshot!r:.60}")
+        return _as_plain(snapshot)
 
     def _inputs(self) -> torch.Tensor:
         """What the actors see now, ``[n, E, d]``."""
@@ -215,18 +231,26 @@ class MADDPGRun:
         return ActorPolicy(actors, *sizes, self.continuous)
 
 
-def _judged(evaluate, policy: ActorPolicy, records: list[dict]) -> float | list | None:
-    """What ``evaluate`` says of ``policy``, as plain numbers; raises ValueError naming it if that is not like its ``records``."""
-    answer = None
-    if evaluate is not None:
-        value = evaluate(policy)
-        if value is None:
-            raise ValueError("evaluate: expected numbers, got None; does it return its answer?")
-        try:
-            answer = np.asarray(value, dtype=float).tolist()
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"evaluate: expected numbers, got {value!r:.80}") from error
-    before = records[-1]["evaluation"] if records else answer
-    if (answer is None) != (before is None) or np.shape(answer) != np.shape(before):
-        raise ValueError(f"evaluate: the record before has {before!r:.60}, this one {answer!r:.60}")
-    return answer
+def _as_plain(value):
+    """``value`` with tensors in place of arrays; raises ValueError naming ``worlds`` if a file could not hold it."""
+    if isinstance(value, dict):
+        return {name: _as_plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)([_as_plain(part) for part in value])
+    try:
+        if isinstance(value, np.ndarray | np.generic):
+            return torch.as_tensor(value) if isinstance(value, np.ndarray) else value.item()
+    except TypeError as error:
+        raise ValueError(f"worlds: snapshot() holds an array of {value.dtype}") from error
+    if value is None or isinstance(value, bool | int | float | str | torch.Tensor):
+        return value
+    raise ValueError(f"worlds: snapshot() holds {value!r:.60}; allowed are arrays and plain values")
+
+
+def _as_arrays(value):
+    """``value`` with arrays in place of tensors."""
+    if isinstance(value, dict):
+        return {name: _as_arrays(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)([_as_arrays(part) for part in value])
+    return value.numpy() if isinstance(value, torch.Tensor) else value

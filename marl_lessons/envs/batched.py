@@ -108,7 +108,12 @@ def check_batched_worlds(name: str, worlds, continuous: bool | None = False):
     own = "action_sizes" if vectors else "n_actions"
     missing = [m for m in (*SHARED, own) if not hasattr(worlds, m)]
     if missing:
-        example = "simple_spread(...)" if vectors else "TrafficJunction or GameWorlds"
+        numbers, example = (
+            "TrafficJunction or GameWorlds",
+            "simple_spread(..., continuous_actions=True)",
+        )
+        if continuous is not True:
+            example = numbers if continuous is False else f"{numbers}, or {example}"
         raise ValueError(
             f"{name}: expected batched worlds as {example}, got {worlds!r:.80} without {missing[0]}"
         )
@@ -132,6 +137,7 @@ def check_batched_worlds(name: str, worlds, continuous: bool | None = False):
 
 def check_going_on(ended: np.ndarray) -> None:
     """Raises ValueError if some world has ``ended[E]``, naming the first: it must be begun again before the next step."""
+    ended = as_flags("ended", ended, None)
     if ended.any():
         raise ValueError(
             f"world {int(np.flatnonzero(ended)[0])} has ended; call reset or reset_where first"

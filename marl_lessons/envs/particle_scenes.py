@@ -7,7 +7,7 @@ simple_speaker_listener_v4 and simple_tag_v3.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -49,6 +49,7 @@ class Scene:
     observation_sizes        ``(d_1, …, d_n)``
     views, rewards           functions of a :class:`~marl_lessons.envs.particle_rules.State`: ``[n, d, E]`` and ``[n, E]``
     pairs                    who can collide with whom
+    settings                 the arguments that the scene was made from, as plain values
     """
 
     name: str
@@ -65,6 +66,7 @@ class Scene:
     views: Callable[[State], np.ndarray]
     rewards: Callable[[State], np.ndarray]
     pairs: Pairs
+    settings: dict = field(default_factory=dict)
 
     @property
     def n_agents(self) -> int:
@@ -76,6 +78,12 @@ class Scene:
         """How many moves or words each agent chooses from: as many actions, or entries of an action that is a vector."""
         return tuple(self.n_words if talks else MOVES for talks in self.speaks)
 
+    def bodies(self) -> dict[str, list]:
+        """The agents' names, and what is said above of each body, as lists that every kind of file can hold."""
+        arrays = ("sizes", "collides", "start", "strengths", "max_speeds", "speaks")
+        lists = {name: getattr(self, name).tolist() for name in arrays}
+        return {"agent_names": list(self.agent_names), **lists}
+
 
 def spread_scene(n_agents: int, local_ratio: float, returns: str) -> Scene:
     """N agents shall cover N landmarks and not collide; arguments as in :func:`~marl_lessons.envs.particles.simple_spread`.
@@ -84,7 +92,7 @@ def spread_scene(n_agents: int, local_ratio: float, returns: str) -> Scene:
     """
     n = as_count("n_agents", n_agents)
     ratio = as_number("local_ratio", local_ratio, 0.0, 1.0)
-    as_choice("returns", returns, RETURNS)
+    returns = as_choice("returns", returns, RETURNS)
     if returns == "openai" and ratio != USUAL_RATIO:
         raise ValueError(
             f"local_ratio is {ratio}; returns 'openai' have no such ratio, allowed is the default {USUAL_RATIO}"
@@ -110,6 +118,7 @@ def spread_scene(n_agents: int, local_ratio: float, returns: str) -> Scene:
         views=partial(spread_views, order=view_order(n, n)),
         rewards=rewards,
         pairs=pairs,
+        settings={"n_agents": n, "local_ratio": ratio, "returns": returns},
     )
 
 
@@ -118,7 +127,8 @@ def speaker_listener_scene(returns: str) -> Scene:
 
     Raises ValueError naming ``returns``.
     """
-    factor = {"mpe2": 1.0, "openai": 2.0}[as_choice("returns", returns, RETURNS)]
+    returns = as_choice("returns", returns, RETURNS)
+    factor = {"mpe2": 1.0, "openai": 2.0}[returns]
     sizes, collides = np.array([0.075] * 2 + [0.04] * 3), np.zeros(5, dtype=bool)
     return Scene(
         name="simple_speaker_listener",
@@ -135,6 +145,7 @@ def speaker_listener_scene(returns: str) -> Scene:
         views=speaker_listener_views,
         rewards=partial(speaker_listener_rewards, factor=factor),
         pairs=colliding_pairs(sizes, collides, 2),
+        settings={"returns": returns},
     )
 
 
@@ -167,14 +178,15 @@ def tag_scene(n_prey: int, n_chasers: int, n_obstacles: int) -> Scene:
         ),
         rewards=partial(tag_rewards, n_chasers=n_chasers, reach=chaser + prey),
         pairs=colliding_pairs(sizes, collides, n),
+        settings={"n_chasers": n_chasers, "n_prey": n_prey, "n_obstacles": n_obstacles},
     )
 
 
 def as_choice(name: str, value, allowed: tuple[str, ...]) -> str:
-    """``value`` as it is if it is one of the ``allowed`` words; raises ValueError naming ``name`` otherwise."""
+    """``value`` as a string if it is one of the ``allowed`` words; raises ValueError naming ``name`` otherwise."""
     if not isinstance(value, str) or value not in allowed:
         raise ValueError(f"{name} is {value!r:.80}; allowed are {', '.join(allowed)}")
-    return value
+    return str(value)
 
 
 def as_state(

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from marl_lessons.checks import as_count, as_flag, as_flags, as_generator, as_indices
+from marl_lessons.checks import (
+    as_count,
+    as_flag,
+    as_flags,
+    as_generator,
+    as_indices,
+    check_same,
+)
 from marl_lessons.envs.batched import BatchedStep, check_going_on
 from marl_lessons.envs.particle_actions import read_moves, read_vectors
 from marl_lessons.envs.particle_physics import PHYSICS, overlaps, total_force
@@ -147,17 +154,31 @@ class ParticleWorlds:
             self._ended.copy(),
         )
 
-    def snapshot(self) -> dict[str, np.ndarray]:
-        """The whole state as arrays, for :meth:`restore`: a run can be stopped, kept in a file and resumed."""
-        return {name: getattr(self, name) for name in STATE}
+    def snapshot(self) -> dict[str, np.ndarray | dict]:
+        """The whole state as arrays, for :meth:`restore`: a run can be stopped, kept in a file and resumed.
 
-    def restore(self, snapshot: dict[str, np.ndarray]) -> None:
-        """Return to the state of a :meth:`snapshot` of worlds of the same kind; raises ValueError naming ``snapshot``."""
-        if not isinstance(snapshot, dict) or set(snapshot) != set(STATE):
+        Its entry "kind" tells the scene, its settings, physics and time limit, as words, numbers and lists of them.
+        """
+        rules = {"physics": self.physics, "time_limit": self.time_limit}
+        kind = {"scene": self.scene.name, **self.scene.settings, **rules, **self.scene.bodies()}
+        return {**{name: getattr(self, name) for name in STATE}, "kind": kind}
+
+    def restore(self, snapshot: dict[str, np.ndarray | dict]) -> None:
+        """Return to the state of a :meth:`snapshot` of worlds of the same kind; actions may have the other form.
+
+        Raises ValueError naming ``snapshot``, and what differs in worlds of another kind. A state without "kind" is taken
+        for one of these worlds.
+        """
+        if not isinstance(snapshot, dict) or set(snapshot) - {"kind"} != set(STATE):
             given = sorted(snapshot, key=str) if isinstance(snapshot, dict) else snapshot
             raise ValueError(
                 f"snapshot: expected a dict with {', '.join(STATE)}, got {given!r:.80}"
             )
+        kind = snapshot.get("kind", {})
+        if not isinstance(kind, dict):
+            raise ValueError(f"snapshot['kind']: expected a dict, got {kind!r:.80}")
+        if "kind" in snapshot:
+            check_same("snapshot['kind']", kind, self.snapshot()["kind"])
         state = as_state(self.scene, self.n_worlds, snapshot, name="snapshot[{!r}]")
         ages, ended = snapshot["ages"], snapshot["ended"]
         ages = as_indices("snapshot['ages']", ages, (self.n_worlds,), self.time_limit + 1)

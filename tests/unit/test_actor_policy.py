@@ -6,8 +6,12 @@ import torch
 from hypothesis import given
 from random_games import seed_numbers
 
-from marl_lessons.algorithms.actor_policy import ActorPolicy
+from marl_lessons.algorithms.actor_policy import ActorPolicy, Critics
 from marl_lessons.algorithms.networks import init_mlp
+from marl_lessons.envs.particles import simple_speaker_listener
+from marl_lessons.evaluation.episodes import play_episodes
+from marl_lessons.evaluation.particle_frames import record
+from marl_lessons.evaluation.particle_probes import record_probes
 
 ACTIONS, SEEN = (2, 4, 3), (3, 1, 5)
 
@@ -105,6 +109,131 @@ def test_other_agents_are_refused(wrong):
 
 def test_one_agents_part_refuses_another_width():
     act = policy(0, True).of_agent(0)
-    for wrong in (np.zeros((2, 5)), np.zeros(3), np.full((1, 3), np.inf)):
-        with pytest.raises(ValueError, match="observation"):
+    for wrong in (
+        np.zeros((2, 4)),
+        np.zeros(3),
+        np.full((1, 3), np.inf),
+        None,
+        "seen",
+        [[None] * 3],
+    ):
+        with pytest.raises(ValueError, match=r"^observation\b"):
             act(wrong)
+    with pytest.raises(ValueError, match=r"expected shape \(any, 3\) or \(any, 5\), got \(2, 4\)"):
+        act(np.zeros((2, 4)))
+
+
+@pytest.mark.parametrize("continuous", [True, False])
+def test_entries_behind_an_agents_own_have_no_effect(continuous):
+    """Neither in the joint policy nor in one agent's part, which takes its own width or the widest agent's."""
+    joint, seen = policy(3, continuous), observations(3)
+    junk = np.where(np.arange(5) < np.array(SEEN)[:, None], seen, 1e3)
+    assert (joint(junk) == joint(seen)).all()
+    for i in range(3):
+        alone = joint.of_agent(i)
+        assert (alone(junk[:, i]) == alone(seen[:, i])).all()
+        assert (alone(seen[:, i]) == alone(seen[:, i, : SEEN[i]])).all()
+
+
+@pytest.mark.parametrize("continuous", [True, False])
+@pytest.mark.parametrize("value", [1e300, -1e39, 3e38])
+def test_observations_that_float32_cannot_compute_with_are_refused(value, continuous):
+    """3e38 is a number of float32, but what a network makes of it is not."""
+    joint = policy(0, continuous)
+    seen = np.where(np.arange(5) % 2 == 0, 1.0, -1.0) * np.full((2, 3, 5), value)
+    with pytest.raises(ValueError, match=r"^observations"):
+        joint(seen)
+    with pytest.raises(ValueError, match=r"^observation\b"):
+        joint.of_agent(2)(seen[:, 2])
+
+
+def test_the_first_number_beyond_float32_is_named():
+    seen = np.zeros((2, 3, 5))
+    seen[1, 0, 2] = 1e300
+    with pytest.raises(ValueError, match=r"^observations\[1, 0, 2\] is 1e\+300; .* 3.4e\+38"):
+        policy(0, True)(seen)
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        *(
+            ("actors", value)
+            for value in (None, [], "actors", 3, [None, None], [torch.zeros(2)] * 2)
+        ),
+        *(
+            ("action_sizes", value)
+            for value in (None, 3, (2, 4), (2, 4, 0), (2, 3, 3), (2, 4, "3"))
+        ),
+        *(("observation_sizes", value) for value in (None, [3, 1, 5], (3, 1, 6), (3, 1, True))),
+        *(("continuous", value) for value in (None, 1, "yes")),
+    ],
+)
+def test_policies_of_other_parts_are_refused(name, wrong):
+    good = policy(0, True)
+    fields = {n: getattr(good, n) for n in ("actors", "action_sizes", "observation_sizes")}
+    with pytest.raises(ValueError, match=f"^{name}"):
+        ActorPolicy(**{**fields, "continuous": True, name: wrong})
+
+
+def critics(central=True, observation_size=3):
+    generators = [torch.Generator().manual_seed(i) for i in range(2)]
+    return Critics(
+        init_mlp(((2 if central else 1) * 5, 4, 1), generators), central, observation_size
+    )
+
+
+@pytest.mark.parametrize("central", [True, False])
+def test_critics_tell_observations_from_actions(central):
+    """Two of one too many and one too few add up, and were taken for each other."""
+    seen, done = np.ones((4, 2, 3)), np.ones((4, 2, 2))
+    asked = critics(central)
+    assert (asked(seen, done) == critics(central, None)(seen, done)).all()
+    with pytest.raises(ValueError, match=r"^observations: expected numbers of shape \(any, 2, 3\)"):
+        asked(np.ones((4, 2, 2)), np.ones((4, 2, 3)))
+    with pytest.raises(ValueError, match=r"^actions: expected numbers of shape \(4, 2, 2\)"):
+        asked(seen, np.ones((4, 2, 3)))
+    with pytest.raises(
+        ValueError, match=r"^actions: with the observations they have 6 numbers; these .* 5"
+    ):
+        critics(central, None)(seen, np.ones((4, 2, 3)))
+
+
+def test_critics_refuse_what_float32_cannot_compute_with():
+    seen, done = np.ones((4, 2, 3)), np.ones((4, 2, 2))
+    with pytest.raises(ValueError, match=r"^observations\[0, 0, 0\] is 1e\+300"):
+        critics()(1e300 * seen, done)
+    with pytest.raises(ValueError, match=r"^actions\[0, 0, 0\] is -1e\+300"):
+        critics()(seen, -1e300 * done)
+    steep = Critics([10 * p.detach() for p in critics().parameters], True, 3)
+    with pytest.raises(ValueError, match=r"^observations, actions: so large"):
+        steep(3e38 * seen, done)
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        *(("parameters", value) for value in (None, [], [torch.zeros(2)] * 2)),
+        *(("central", value) for value in (None, 1, "yes")),
+        *(("observation_size", value) for value in (0, 5, 2.0, "3")),
+    ],
+)
+def test_critics_of_other_parts_are_refused(name, wrong):
+    good = critics()
+    fields = {"parameters": good.parameters, "central": True, "observation_size": 3}
+    with pytest.raises(ValueError, match=f"^{name}"):
+        Critics(**{**fields, name: wrong})
+
+
+def test_play_episodes_and_record_take_act_and_record_probes_takes_the_policy():
+    actors = init_mlp((11, 4, 5), [torch.Generator().manual_seed(0)] * 2)
+    joint = ActorPolicy([p.detach() for p in actors], (3, 5), (3, 11), True)
+    worlds, rng = simple_speaker_listener(2, continuous_actions=True), np.random.default_rng(0)
+    assert play_episodes(worlds, joint.act, 1, rng).returns.shape == (2, 2)
+    assert record(worlds, joint.act, rng).actions.shape == (25, 2, 2, 5)
+    assert record_probes(worlds, joint, rng).actions.shape == (2, 2, 5)
+    said = " ".join(ActorPolicy.__doc__.split())
+    assert all(
+        name in said
+        for name in (".act(worlds, observations)", "play_episodes", ".record`", "record_probes")
+    )

@@ -99,6 +99,28 @@ def test_worlds_with_vectors_for_actions_are_known():
             call()
 
 
+def test_an_example_of_each_kind_that_is_allowed_is_given():
+    numbers, vectors = (
+        "TrafficJunction or GameWorlds",
+        r"simple_spread\(..., continuous_actions=True\)",
+    )
+    for continuous, example in (
+        (False, numbers),
+        (True, vectors),
+        (None, f"{numbers}, or {vectors}"),
+    ):
+        with pytest.raises(
+            ValueError, match=f"^worlds: expected batched worlds as {example}, got None"
+        ):
+            check_batched_worlds("worlds", None, continuous=continuous)
+
+
+@pytest.mark.parametrize("wrong", [None, [0, 1], np.zeros(2), "no"])
+def test_ends_are_flags(wrong):
+    with pytest.raises(ValueError, match=r"^ended"):
+        check_going_on(wrong)
+
+
 class ChangedVectors:
     """Two continuous worlds of two agents, with one attribute changed or, for None, left out."""
 

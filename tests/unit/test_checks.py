@@ -16,6 +16,7 @@ from marl_lessons.checks import (
     as_generator,
     as_indices,
     as_number,
+    check_same,
 )
 
 NAN, INF = float("nan"), float("inf")
@@ -73,6 +74,27 @@ def test_the_first_bad_entry_is_named():
         as_distributions("argument", [1, 1], (2,))
     with pytest.raises(ValueError, match=r"argument\[0, 1\] is 3; allowed are 0 to 2"):
         as_indices("argument", [[0, 3]], (1, 2), np.array([5, 3]))
+
+
+def test_what_has_no_axes_has_no_brackets():
+    with pytest.raises(ValueError, match=r"^argument is 7; allowed are 0 to 2$"):
+        as_indices("argument", 7, (), 3)
+    with pytest.raises(ValueError, match=r"^argument is inf; every entry must be a finite number$"):
+        as_float_array("argument", INF, ())
+
+
+def test_the_first_entry_in_which_dicts_differ_is_named():
+    check_same("argument", {"a": 1, "b": [2.0, "x"]}, {"b": [2.0, "x"], "a": 1})
+    for mine, said in [
+        ({"a": 2, "b": 3}, "expected a to be 1, got 2"),
+        ({"a": 1, "b": 3}, "expected b to be 2, got 3"),
+        ({"a": 1}, "expected b to be 2, got nothing"),
+        ({"a": 1, "b": 2, "c": None}, "expected c to be nothing, got None"),
+        ({"a": True, "b": 2}, "expected a to be 1, got True"),
+        ({"a": np.ones(2), "b": 2}, r"expected a to be 1, got array\(\[1., 1.\]\)"),
+    ]:
+        with pytest.raises(ValueError, match=f"^argument: {said}$"):
+            check_same("argument", mine, {"a": 1, "b": 2})
 
 
 def test_distributions_within_the_tolerance():

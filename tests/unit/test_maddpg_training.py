@@ -1,5 +1,6 @@
 """Runs of MADDPG: that they learn, what they record, and that a run which stopped goes on as if it had not."""
 
+import copy
 import os
 import pickle
 import signal
@@ -386,6 +387,89 @@ KILLED = """
 """
 
 
+@pytest.mark.parametrize("continuous", [True, False], ids=["vectors", "numbers"])
+def test_a_run_that_stopped_before_its_second_record_goes_on(tmp_path, continuous):
+    """Stopped in the midst of its first steps; the file holds the record at step 0."""
+    config, path, calls = quick(n_steps=20, n_records=2), tmp_path / "run.pt", []
+    worlds = speak(continuous=continuous)
+    step = worlds.step
+
+    def stop_at_the_8th(actions, rng):
+        calls.append(0)
+        if len(calls) == 8:
+            raise Stop
+        return step(actions, rng)
+
+    worlds.step = stop_at_the_8th
+    with pytest.raises(Stop):
+        train_maddpg(worlds, config, 2, save_to=path, evaluate=first_actions)
+    told, fresh = [], speak(continuous=continuous)
+    resumed = resume_maddpg(path, fresh, progress=told.append, evaluate=first_actions)
+    whole = train_maddpg(speak(continuous=continuous), config, 2, evaluate=first_actions)
+    assert told == [0, 0.5, 1]
+    assert_same(resumed, whole)
+
+
+def assert_equal_states(a, b):
+    assert type(a) is type(b)
+    if isinstance(a, dict):
+        assert list(a) == list(b)
+        a, b = list(a.values()), list(b.values())
+    if isinstance(a, list | tuple):
+        assert len(a) == len(b)
+        for x, y in zip(a, b):
+            assert_equal_states(x, y)
+    elif isinstance(a, torch.Tensor):
+        assert torch.equal(a, b)
+    else:
+        assert a == b or (a != a and b != b)
+
+
+class SharingWorlds(ToyWorlds):
+    """Worlds whose snapshots are what they go on with, and which go on with what they restore."""
+
+    def snapshot(self):
+        return {"ages": self.ages, "secrets": self.secrets, "more": {"place": [1, "x", None]}}
+
+    def restore(self, snapshot):
+        assert snapshot["more"] == {"place": [1, "x", None]}
+        self.ages, self.secrets = snapshot["ages"], snapshot["secrets"]
+
+    def reset_where(self, which, rng):
+        self.secrets[:] += 0.0
+        return super().reset_where(which, rng)
+
+
+def recorded_run(n_steps=16):
+    worlds = SharingWorlds(3, (2, 2), lambda a, s: s, n_steps=3, sees=(2, 2))
+    run = MADDPGRun(worlds, quick(n_steps=32, n_records=4), 0, "cpu", None)
+    run.record(None)
+    for k in range(n_steps):
+        run.step()
+        if (k + 1) % 8 == 0:
+            run.record(None)
+    return run
+
+
+def test_a_state_in_memory_stays_as_it_is():
+    """Neither the run that it was taken from changes it, nor one that goes on from it; and both go on alike."""
+    run = recorded_run()
+    state = run.state()
+    kept = copy.deepcopy(state)
+    other = recorded_run(0)
+    other.restore(state)
+    for one in (run, other):
+        for _ in range(8):
+            one.step()
+        one.record(None)
+        assert_equal_states(state, kept)
+    a, b = run.state(), other.state()
+    for each in (a, b):
+        for record in (*each["records"], each):
+            record["seconds"] = 0.0
+    assert_equal_states(a, b)
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
 def test_a_killed_process_leaves_a_run_that_goes_on(tmp_path):
     path, root = tmp_path / "run.pt", Path(__file__).parents[2]
@@ -431,6 +515,55 @@ def test_save_to_needs_a_folder(tmp_path):
     for wrong in (tmp_path / "none" / "run.pt", tmp_path):
         with pytest.raises(ValueError, match="save_to"):
             train_maddpg(speak(), quick(), save_to=wrong)
+
+
+def test_empty_names_and_folders_are_told_apart_from_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for wrong, said in [
+        ("", "expected the name of a file, .* got ''"),
+        (".", "is a folder; name a file in it"),
+        (tmp_path, "is a folder; name a file in it, such as .*run.pt"),
+        ("x" * 300, "cannot be a file|File name too long"),
+    ]:
+        with pytest.raises(ValueError, match=f"^save_to: .*{said}"):
+            train_maddpg(speak(), quick(), save_to=wrong)
+    with pytest.raises(ValueError, match=r"^path: expected the name of a file, .* got ''"):
+        resume_maddpg("", speak())
+    with pytest.raises(
+        ValueError, match=r"^path: .* holds no saved run \(it is a folder; name the file"
+    ):
+        resume_maddpg(tmp_path, speak())
+    with pytest.raises(ValueError, match=r"^path: "):
+        resume_maddpg("x" * 300, speak())
+    assert os.listdir(tmp_path) == []
+
+
+class OddSnapshots(ToyWorlds):
+    """Worlds whose snapshot no file can hold."""
+
+    odd = None
+
+    def snapshot(self):
+        return self.odd
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        None,
+        [1, 2],
+        {"a": object()},
+        {"a": [{1, 2}]},
+        {"a": np.array(["x"])},
+        {"a": np.array([None])},
+    ],
+)
+def test_snapshots_that_a_file_cannot_hold_are_refused_at_once(tmp_path, odd):
+    worlds = OddSnapshots(3, (2, 2), always_one, n_steps=3)
+    worlds.odd = odd
+    with pytest.raises(ValueError, match=r"^worlds: .*snapshot\(\)"):
+        train_maddpg(worlds, quick(), save_to=tmp_path / "run.pt")
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_failed_write_leaves_the_old_run_whole(tmp_path, monkeypatch):
@@ -538,14 +671,121 @@ def test_files_with_a_part_that_is_wrong_or_missing_are_refused(tmp_path, part, 
         resume_maddpg(path, speak())
 
 
-@pytest.mark.parametrize("part", ["networks", "optimizers", "worlds", "rng", "noise", "counts"])
-def test_files_with_a_garbled_part_are_refused(tmp_path, part):
+PARTS = (
+    "config seed kind networks optimizers replay worlds rng generator noise seen total counts "
+    "seconds ended records"
+).split()
+
+
+def changed(tmp_path, change):
+    """A file with a saved run of which ``change`` has changed something."""
     path = saved(tmp_path)
     state = torch.load(path, weights_only=True)
-    state[part] = 3
+    change(state)
     torch.save(state, path)
-    with pytest.raises(ValueError, match=r"worlds|path"):
+    return path
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_part_of_a_file_must_be_there(tmp_path, part):
+    path = changed(tmp_path, lambda state: state.pop(part))
+    with pytest.raises(ValueError, match=rf"^path: .*{part}"):
         resume_maddpg(path, speak())
+
+
+def test_the_parts_are_those_that_a_run_saves(tmp_path):
+    assert set(torch.load(saved(tmp_path), weights_only=True)) == set(PARTS)
+
+
+@pytest.mark.parametrize("value", [3, None, "x", [], {}, 2.5, torch.zeros(2)], ids=repr)
+@pytest.mark.parametrize("part", PARTS)
+def test_a_garbled_part_is_the_files_fault(tmp_path, part, value):
+    """A seed of 3 and 2.5 seconds are no damage."""
+    if (part, repr(value)) in (("seed", "3"), ("seconds", "2.5"), ("ended", "[]")):
+        return
+    path = changed(tmp_path, lambda state: state.update({part: value}))
+    with pytest.raises(ValueError, match=r"^path"):
+        resume_maddpg(path, speak())
+
+
+def put(*places, value):
+    """A change of one place deep inside a state."""
+
+    def change(state):
+        for place in places[:-1]:
+            state = state[place]
+        state[places[-1]] = value
+
+    return change
+
+
+NAN = float("nan")
+DAMAGES = {
+    "a network broadcasts": put("networks", 0, 0, value=torch.zeros(())),
+    "a network is not finite": put("networks", 1, 0, value=torch.full((2, 32, 8), NAN)),
+    "a network is missing": put("networks", value=[[], [], []]),
+    "noise of another shape": put("noise", value=torch.zeros(1, 2, 5)),
+    "observations of another shape": put("seen", value=torch.zeros(3, 1, 11)),
+    "totals as whole numbers": put("total", value=torch.zeros(3, 2, dtype=int)),
+    "one count": put("counts", value=[8]),
+    "other counts": put("counts", value=[4, 3]),
+    "counts that are text": put("counts", value=["8", "3"]),
+    "a random generator of another kind": put("rng", "bit_generator", value="MT19937"),
+    "a generator cut short": put("generator", value=torch.zeros(5, dtype=torch.uint8)),
+    "no moments of Adam": put("optimizers", 0, "state", value={}),
+    "moments of another shape": put("optimizers", 1, "state", 0, "exp_avg", value=torch.zeros(2)),
+    "one optimizer": put("optimizers", value=[]),
+    "a replay that lost rows": put("replay", "n_stored", value=5),
+    "a record without losses": put("records", 1, value={"step": 8}),
+    "losses as text": put("records", 1, "losses", value="none"),
+    "a record of another step": put("records", 1, "step", value=7),
+    "no record": put("records", value=[]),
+    "actors of another shape": put("records", 0, "actors", value=[torch.zeros(2)] * 4),
+    "an answer of evaluate that is text": put("records", 0, "evaluation", value="good"),
+    "episodes without an end": put("ended", 0, value=[torch.zeros(3, 2)]),
+    "episodes of another number of agents": put("ended", 0, value=[torch.zeros(3), torch.zeros(3)]),
+    "places of other worlds": put("worlds", "positions", value=torch.zeros(2, 5, 2)),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damage_deep_inside_a_file_is_found_before_the_run_goes_on(tmp_path, damage):
+    path, told = changed(tmp_path, DAMAGES[damage]), []
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=r"^path"):
+        resume_maddpg(path, speak(), progress=told.append)
+    assert told == [] and path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("time_limit", {"time_limit": 8}),
+        ("physics", {"physics": "openai"}),
+        ("returns", {"returns": "openai"}),
+        ("n_worlds", {"n_worlds": 4}),
+        ("continuous", {"continuous": False}),
+    ],
+)
+def test_worlds_of_other_rules_cannot_go_on_with_a_run(tmp_path, name, settings):
+    """All sizes may be the same: the message says what differs."""
+    path = saved(tmp_path)
+    with pytest.raises(ValueError, match=rf"^worlds: expected {name} to be .*, got .*run\.pt"):
+        resume_maddpg(path, speak(**settings))
+
+
+def test_too_many_worlds_are_the_worlds_fault(tmp_path):
+    """The buffer of the run holds no step of them, but nobody gave a config."""
+    path = saved(tmp_path, buffer_size=3)
+    with pytest.raises(ValueError, match=r"^worlds: expected n_worlds to be 3, got 4"):
+        resume_maddpg(path, speak(4))
+
+
+def test_worlds_that_tell_no_kind_cannot_go_on_for_those_that_do(tmp_path):
+    path, worlds = saved(tmp_path), speak()
+    worlds.snapshot = lambda: {"positions": np.zeros(2)}
+    with pytest.raises(ValueError, match=r"^worlds: expected scene to be .*, got nothing"):
+        resume_maddpg(path, worlds)
 
 
 OTHERS = {
@@ -625,15 +865,17 @@ def test_agents_that_leave_early_or_come_late_are_refused(late):
         ("progress", 1),
         ("evaluate", "all"),
         ("pieces", {"next_values": None}),
+        ("pieces", Pieces(next_values=None)),
+        ("pieces", Pieces(critic_loss=lambda q, target: None)),
     ],
 )
 def test_wrong_arguments_are_named(name, wrong):
-    arguments = {"worlds": speak(), "config": quick(n_steps=5), name: wrong}
+    arguments = {"worlds": speak(), "config": quick(n_steps=5, learn_from=2), name: wrong}
     with pytest.raises(ValueError, match=name):
         train_maddpg(**arguments)
 
 
-@pytest.mark.parametrize("answer", ["good", [[1.0], [1.0, 2.0]], {"a": 1}])
+@pytest.mark.parametrize("answer", ["good", [[1.0], [1.0, 2.0]], {"a": 1}, 10**400])
 def test_answers_of_evaluate_are_numbers(answer):
     with pytest.raises(ValueError, match="evaluate"):
         train_maddpg(speak(), quick(n_steps=5), evaluate=lambda policy: answer)

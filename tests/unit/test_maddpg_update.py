@@ -11,6 +11,7 @@ from marl_lessons.algorithms.maddpg_update import (
     Networks,
     Pieces,
     by_agent,
+    check_pieces,
     critic_step,
     maddpg_update,
     next_values,
@@ -238,3 +239,85 @@ def test_pieces_take_the_place_of_their_parts():
     )
     maddpg_update(nets, new_optimizers(nets), batch, CONFIG, torch.Generator(), pieces)
     assert len(called) == 1 and (called[0] == 2.0).all()
+
+
+WRONG_ANSWERS = {
+    "prepare": [None, 3, (), "batch"],
+    "next_values": [
+        None,
+        1.0,
+        torch.zeros(B),
+        torch.zeros(N, B, 1),
+        torch.zeros(B, N),
+        np.zeros((N, B)),
+    ],
+    "critic_values": [None, torch.zeros(N), torch.zeros(N, B, 1), torch.zeros((N, B), dtype=int)],
+    "critic_loss": [None, 0.0, torch.zeros(()), torch.zeros(N, B), torch.zeros(1), torch.zeros(N)],
+    "own_action_fresh": [None, torch.zeros(N, B, K), torch.zeros(N, N * K)],
+    "actor_loss": [None, torch.zeros(()), torch.zeros(N, B), torch.zeros(N)],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"), [(name, a) for name, answers in WRONG_ANSWERS.items() for a in answers]
+)
+def test_pieces_that_answer_in_another_shape_are_named(name, answer):
+    """Losses of the right shape through which no gradient passes are no losses either."""
+    nets, batch = new_networks(True, True), by_agent(new_batch(True))
+    pieces = Pieces(**{name: lambda *given: answer})
+    with pytest.raises(ValueError, match=rf"^pieces\.{name}: "):
+        maddpg_update(nets, new_optimizers(nets), batch, CONFIG, torch.Generator(), pieces)
+
+
+@pytest.mark.parametrize(
+    ("field", "change"),
+    [
+        ("rewards", lambda x: x[0]),
+        ("rewards", lambda x: None),
+        ("rewards", lambda x: x[:, :0]),
+        ("observations", lambda x: x[:, :-1]),
+        ("next_observations", lambda x: x[:, :, :-1]),
+        ("actions", lambda x: x.transpose(0, 1)),
+        ("terminated", lambda x: x.double()),
+    ],
+)
+def test_prepared_batches_of_other_shapes_are_named(field, change):
+    nets, batch = new_networks(True, True), by_agent(new_batch(True))
+    pieces = Pieces(prepare=lambda b: b._replace(**{field: change(getattr(b, field))}))
+    with pytest.raises(ValueError, match=r"^pieces\.prepare: "):
+        maddpg_update(nets, new_optimizers(nets), batch, CONFIG, torch.Generator(), pieces)
+
+
+def test_a_prepared_batch_may_have_other_rows():
+    """Half of the rows, given as such, and taken by ``prepare``, lead to the same update."""
+    losses = []
+    for first, pieces in ((B // 2, None), (B, Pieces(prepare=lambda b: half(b, B // 2)))):
+        nets, batch = new_networks(True, True), half(by_agent(new_batch(True)), first)
+        loss = maddpg_update(nets, new_optimizers(nets), batch, CONFIG, torch.Generator(), pieces)
+        losses.append(loss)
+    assert torch.equal(*losses)
+
+
+def half(batch, n_rows):
+    return Batch(*(field[:, :n_rows] for field in batch[:-1]), batch.ages)
+
+
+@pytest.mark.parametrize("name", Pieces._fields)
+@pytest.mark.parametrize("wrong", [None, 3, "critic_loss", torch.zeros(2)])
+def test_pieces_are_functions(name, wrong):
+    with pytest.raises(ValueError, match=rf"^pieces\.{name}: expected a function"):
+        check_pieces(Pieces(**{name: wrong}), CONFIG)
+    with pytest.raises(ValueError, match=r"^pieces: expected Pieces"):
+        check_pieces({name: wrong}, CONFIG)
+
+
+def test_what_independent_agents_never_ask_may_not_be_exchanged():
+    alone = MADDPGConfig(central=False)
+    exchanged = Pieces(own_action_fresh=lambda replayed, fresh: replayed.flatten(2))
+    check_pieces(exchanged, CONFIG)
+    check_pieces(Pieces(critic_loss=lambda q, target: q.sum(dim=1)), alone)
+    with pytest.raises(
+        ValueError, match=r"^pieces\.own_action_fresh: has no effect where config.central is False"
+    ):
+        check_pieces(exchanged, alone)
+    assert "central" in Pieces.__doc__

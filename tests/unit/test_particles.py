@@ -1,11 +1,13 @@
 """The particle worlds: what they pay, what they refuse, and that worlds do not disturb each other."""
 
 import copy
+import dataclasses
 import pickle
 import re
 
 import numpy as np
 import pytest
+import torch
 
 from marl_lessons.envs.batched import are_continuous, check_batched_worlds
 from marl_lessons.envs.particle_rules import boundary_cost
@@ -210,6 +212,7 @@ def test_any_part_of_the_worlds_begins_again(make, which):
     before = worlds.snapshot()
     seen = worlds.reset_where(which, rng)
     after = worlds.snapshot()
+    assert before.pop("kind") == after["kind"]
     for name in before:
         np.testing.assert_array_equal(after[name][~which], before[name][~which])
     for name in ("velocities", "messages", "ages", "ended"):
@@ -274,8 +277,11 @@ def test_a_restored_episode_whose_time_is_over_has_ended():
 def test_what_is_handed_out_is_a_copy():
     worlds = begun(simple_spread)
     before = worlds.observe()
-    for array in (*worlds.snapshot().values(), worlds.active, worlds.contacts, worlds.observe()):
+    kept = worlds.snapshot()
+    kept.pop("kind")["sizes"].clear()
+    for array in (*kept.values(), worlds.active, worlds.contacts, worlds.observe()):
         array[...] = 1
+    assert len(worlds.snapshot()["kind"]["sizes"]) == 6
     start = np.zeros((4, 6, 2))
     np.testing.assert_array_equal(worlds.observe(), before)
     worlds.place(start)
@@ -416,6 +422,73 @@ def test_snapshots_are_checked(change):
         worlds.restore({**worlds.snapshot(), **change})
     with pytest.raises(ValueError, match=r"^snapshot: expected a dict"):
         worlds.restore(list(worlds.snapshot().values()))
+
+
+OTHER_KINDS = {
+    "time_limit": lambda: (simple_spread(2), simple_spread(2, time_limit=24)),
+    "physics": lambda: (simple_spread(2), simple_spread(2, physics="openai")),
+    "returns": lambda: (simple_spread(2), simple_spread(2, returns="openai")),
+    "local_ratio": lambda: (simple_spread(2), simple_spread(2, local_ratio=0.25)),
+    "scene": lambda: (simple_speaker_listener(2), simple_tag(2, n_chasers=1)),
+    "n_agents": lambda: (simple_spread(2), simple_spread(2, n_agents=2)),
+    # as many bodies that move, and that do not
+    "n_chasers": lambda: (
+        simple_tag(2, n_chasers=2, n_prey=1),
+        simple_tag(2, n_chasers=1, n_prey=2),
+    ),
+    "strengths": lambda: (simple_tag(2), stronger(simple_tag(2))),
+}
+
+
+def stronger(worlds):
+    scene = dataclasses.replace(worlds.scene, strengths=2 * worlds.scene.strengths)
+    return ParticleWorlds(scene, worlds.n_worlds, False, worlds.time_limit, worlds.physics)
+
+
+@pytest.mark.parametrize("name", OTHER_KINDS)
+def test_snapshots_of_other_kinds_of_worlds_are_refused(name):
+    """The message says what differs, and the worlds stay as they were."""
+    for worlds, other in (OTHER_KINDS[name](), OTHER_KINDS[name]()[::-1]):
+        other.reset(np.random.default_rng(0))
+        before = other.positions
+        with pytest.raises(
+            ValueError, match=rf"^snapshot\['kind'\]: expected {name} to be .*, got"
+        ):
+            other.restore(worlds.snapshot())
+        np.testing.assert_array_equal(other.positions, before)
+
+
+@pytest.mark.parametrize("make", SCENES)
+def test_a_snapshots_kind_can_be_kept_in_a_file(make, tmp_path):
+    """torch reads it without running code; what it reads is the same kind, whichever form the actions have."""
+    torch.save(begun(make, 2).snapshot()["kind"], tmp_path / "kind.pt")
+    kind = torch.load(tmp_path / "kind.pt", weights_only=True)
+    worlds = begun(make, 2, continuous_actions=True)
+    worlds.restore({**worlds.snapshot(), "kind": kind})
+    for wrong in (
+        None,
+        "simple_spread",
+        {},
+        {**kind, "gravity": 9.81},
+        {**kind, "time_limit": None},
+    ):
+        with pytest.raises(ValueError, match=r"^snapshot\['kind'\]: expected"):
+            worlds.restore({**worlds.snapshot(), "kind": wrong})
+
+
+def test_a_state_that_tells_no_kind_is_taken_for_one_of_these_worlds():
+    worlds, other = begun(simple_tag, 2), simple_tag(2)
+    state = worlds.snapshot()
+    del state["kind"]
+    other.restore(state)
+    np.testing.assert_array_equal(other.positions, worlds.positions)
+
+
+def test_words_are_plain_text_in_a_kind():
+    """NumPy's own kind of text could not be kept in a file."""
+    for make in (simple_spread, simple_speaker_listener):
+        kind = make(returns=np.str_("openai"), physics=np.str_("mpe2")).snapshot()["kind"]
+        assert type(kind["returns"]) is type(kind["physics"]) is str
 
 
 def test_generators_and_flags_are_checked():
