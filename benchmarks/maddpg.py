@@ -5,8 +5,9 @@
 Run it from the repository's root, on a quiet machine; everything uses one thread. ``--public`` names the python of an
 environment in which ``benchmarks/public_maddpg.py`` runs; without it that comparison is left out.
 
-Returns are per agent and episode, without exploration. While learning they are measured in 400 episodes of our worlds, at the
-end in 400 episodes of mpe2's own. Seconds are those of acting and learning; measuring does not count.
+Returns are per agent and episode, without exploration. While our learners learn they are measured in 400 episodes of our
+worlds, at the end in 400 episodes of mpe2's own; those of the public implementation in 200 episodes of mpe2's own. Seconds
+are those of acting and learning; measuring does not count.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import subprocess
 import time
 from importlib.metadata import version
@@ -23,7 +25,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.maddpg_runs import JOINT, LOCAL, RUNS, greedy_return
+from benchmarks.maddpg_runs import JOINT, LOCAL, RUNS, count, greedy_return
 from marl_lessons.algorithms.maddpg import train_maddpg
 from marl_lessons.envs import (
     mpe_worlds,
@@ -139,14 +141,32 @@ def learn_elsewhere(python: str, seeds: range, seconds: float, settings: str) ->
     print_thresholds(label, np.array(rows))
 
 
+def duration(text: str) -> float:
+    """Seconds, more than 0, from the command line; raises ArgumentTypeError or ValueError for anything else."""
+    if not 0 < float(text) < np.inf:
+        raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, got {text!r}")
+    return float(text)
+
+
+def read_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """``arguments``, or those of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    ours = "how many of each of our learners, 1000 and those that follow (default: 10)"
+    parser.add_argument("--seeds", type=count, default=10, help=ours)
+    parser.add_argument("--public", help="python of an environment with the public implementation")
+    theirs = "how many of the public implementation, 0 and those that follow (default: 3)"
+    parser.add_argument("--public-seeds", type=count, default=3, help=theirs)
+    training = "seconds of training for each of its seeds (default: 120)"
+    parser.add_argument("--public-seconds", type=duration, default=120.0, help=training)
+    args = parser.parse_args(arguments)
+    if args.public is not None and shutil.which(args.public) is None:
+        parser.error(f"argument --public: there is no program {args.public!r}")
+    return args
+
+
 def main() -> None:
     """Print all figures."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--public", help="python of an environment with the public implementation")
-    parser.add_argument("--public-seeds", type=int, default=3)
-    parser.add_argument("--public-seconds", type=float, default=120)
-    args = parser.parse_args()
+    args = read_arguments()
     torch.set_num_threads(1)
     cores = f"{os.cpu_count()} cores, one used"
     print(

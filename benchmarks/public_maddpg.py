@@ -62,33 +62,18 @@ TIME_LIMIT = 25
 THRESHOLDS = (-20, -15, -12, -10, -9)
 
 PAGE = {
-    "worlds": 8,
-    "memory": 1_000_000,
-    "batch_size": 64,
-    "lr_actor": 0.001,
-    "lr_critic": 0.01,
-    "learn_step": 5,
-    "gamma": 0.95,
-    "tau": 0.01,
-    "O_U_noise": True,
-    "expl_noise": 0.1,
-    "theta": 0.15,
-    "dt": 0.01,
-    "net_config": None,
-}
+    "worlds": 8, "memory": 1_000_000, "batch_size": 64, "lr_actor": 0.001, "lr_critic": 0.01,
+    "learn_step": 5, "gamma": 0.95, "tau": 0.01, "O_U_noise": True, "expl_noise": 0.1,
+    "theta": 0.15, "dt": 0.01, "net_config": None,
+}  # fmt: skip
 YAML = {
-    "worlds": 16,
-    "memory": 100_000,
-    "lr_actor": 0.0001,
-    "lr_critic": 0.001,
-    "learn_step": 16,
+    "worlds": 16, "memory": 100_000, "lr_actor": 0.0001, "lr_critic": 0.001, "learn_step": 16,
     "tau": 0.001,
     "net_config": {
-        "latent_dim": 64,
-        "encoder_config": {"hidden_size": [64]},
+        "latent_dim": 64, "encoder_config": {"hidden_size": [64]},
         "head_config": {"hidden_size": [64, 64], "activation": "ReLU"},
     },
-}
+}  # fmt: skip
 QUICK = {"expl_noise": 1.0, "batch_size": 256, "lr_critic": 0.003, "gamma": 0.85, "tau": 0.03}
 SETTINGS: dict[str, dict[str, Any]] = {"page": PAGE, "yaml": PAGE | YAML, "quick": PAGE | QUICK}
 
@@ -229,12 +214,43 @@ def run(name: str, changes: dict[str, Any], seed: int, limit: float, every: int)
     }
 
 
+def number(text: str) -> int:
+    """A whole number of at least 0 from the command line; raises ArgumentTypeError for anything else."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 0, got {text!r}")
+    return int(text)
+
+
+def duration(text: str) -> float:
+    """Seconds, more than 0, from the command line; raises ArgumentTypeError or ValueError for anything else."""
+    if not 0 < float(text) < np.inf:
+        raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, got {text!r}")
+    return float(text)
+
+
+def table(text: str) -> dict[str, Any]:
+    """A JSON object from the command line; raises ArgumentTypeError or ValueError for anything else."""
+    if not isinstance(json.loads(text), dict):
+        raise argparse.ArgumentTypeError(f"expected a JSON object, got {text!r}")
+    return json.loads(text)
+
+
+def read_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """``arguments``, or those of the command line; evaluations are at least one step of all worlds apart."""
+    look = argparse.ArgumentDefaultsHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], formatter_class=look)
+    parser.add_argument("--seed", type=number, default=0, help="of the run")
+    parser.add_argument("--seconds", type=duration, default=90.0, help="training time")
+    parser.add_argument("--settings", choices=SETTINGS, default="page", help="named in this file")
+    parser.add_argument("--every", type=number, default=2_000, help="env steps to an evaluation")
+    parser.add_argument("--change", type=table, default={}, help="JSON, over the settings")
+    args = parser.parse_args(arguments)
+    worlds = (SETTINGS[args.settings] | args.change)["worlds"]
+    if not isinstance(worlds, int) or not 1 <= worlds <= args.every:
+        parser.error(f"argument --every: {args.every} env steps are no step of {worlds!r} worlds")
+    return args
+
+
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--seconds", type=float, default=90.0, help="training time")
-    parser.add_argument("--settings", choices=SETTINGS, default="page")
-    parser.add_argument("--every", type=int, default=2_000, help="env steps between evaluations")
-    parser.add_argument("--change", type=json.loads, default={}, help="JSON, over the settings")
-    given = parser.parse_args()
+    given = read_arguments()
     print(json.dumps(run(given.settings, given.change, given.seed, given.seconds, given.every)))

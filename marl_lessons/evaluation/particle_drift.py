@@ -19,6 +19,7 @@ import numpy as np
 
 from marl_lessons.checks import as_count, as_float_array
 from marl_lessons.envs.particles import ParticleWorlds
+from marl_lessons.evaluation.particle_frames import check_function
 from marl_lessons.evaluation.particle_probes import (
     Policy,
     Probes,
@@ -117,6 +118,7 @@ def bootstrap_drift(critic: Critic, observations, policies: Sequence[Policy]) ->
     ``observations[P, n, d]``: the situations x'. Raises ValueError naming the argument.
     """
     x = as_float_array("observations", observations, (None, None, None)).astype(np.float32)
+    critic = check_function("critic", critic, "observations", "actions")
     values = []
     for z, policy in enumerate(as_policies(policies)):
         actions = as_float_array(
@@ -140,8 +142,7 @@ def as_policies(policies: Sequence[Policy]) -> list[Policy]:
     if not isinstance(policies, list | tuple) or len(policies) < 2:
         raise ValueError(f"policies: expected a list of 2 functions or more, got {policies!r:.80}")
     for z, policy in enumerate(policies):
-        if not callable(policy):
-            raise ValueError(f"policies[{z}]: expected a function, got {policy!r:.80}")
+        check_function(f"policies[{z}]", policy, "observations")
     return list(policies)
 
 

@@ -1,7 +1,7 @@
 """Situations of particle worlds, recorded for questions of the kind "what follows if these agents act like this here?".
 
 A policy is a function from observations ``[P, n, d]`` to actions ``[P, n, k]``, both arrays, that gives every agent's actions
-and draws no random numbers. P recorded situations are the P worlds of one object.
+and draws no random numbers. P recorded situations are the P worlds of one object. :func:`situation` checks nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from marl_lessons.envs.batched import are_continuous
 from marl_lessons.envs.particle_actions import as_bounded
 from marl_lessons.envs.particle_scenes import as_state
 from marl_lessons.envs.particles import ParticleWorlds
+from marl_lessons.evaluation.particle_frames import check_function
 
 Policy = Callable[[np.ndarray], np.ndarray]
 
@@ -40,7 +41,9 @@ class Probes(NamedTuple):
 def record_probes(worlds: ParticleWorlds, policy: Policy, rng: np.random.Generator) -> Probes:
     """Play one episode by ``policy`` in each of P worlds and record one of its situations, each step's equally likely.
 
-    The worlds are left in the state in which they were. Raises ValueError naming ``worlds``, ``policy`` or ``rng``.
+    ``policy(observations[P, n, d])`` returns the actions: of a trained run it is ``run.policy`` itself, where
+    :func:`~marl_lessons.evaluation.particle_frames.record` takes ``run.policy.act``. The worlds are left in the state in which
+    they were. Raises ValueError naming ``worlds``, ``policy`` or ``rng``.
     """
     act = as_acting("policy", policy, check_worlds(worlds))
     before, kept = worlds.snapshot(), None
@@ -75,9 +78,8 @@ def check_worlds(worlds: ParticleWorlds) -> ParticleWorlds:
 
 
 def as_acting(name: str, policy: Policy, worlds: ParticleWorlds) -> Policy:
-    """``policy`` as a function whose actions are checked; raises ValueError naming ``name`` for anything that is no function."""
-    if not callable(policy):
-        raise ValueError(f"{name}: expected a function, got {policy!r:.80}")
+    """``policy`` as a function whose actions are checked; raises ValueError naming ``name`` for anything that is no such function."""
+    check_function(name, policy, "observations")
     return lambda observations: _as_actions(
         f"{name}(observations)", policy(observations.copy()), worlds
     )

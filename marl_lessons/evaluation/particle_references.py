@@ -3,7 +3,8 @@
 Each is a function ``act(worlds, observations[E, n, d])`` that returns actions, as
 :func:`~marl_lessons.evaluation.episodes.play_episodes` takes it. It reads nothing of ``worlds`` but the form of its actions
 and views, so it also acts in mpe2's own environments (:func:`~marl_lessons.envs.mpe.mpe_worlds`). The scenes are those
-of Lowe et al. (2017). All raise ValueError naming ``worlds`` or ``observations``.
+of Lowe et al. (2017). All raise ValueError naming ``worlds`` or ``observations``; :func:`as_vectors` and :func:`as_numbers`
+check nothing.
 """
 
 from __future__ import annotations

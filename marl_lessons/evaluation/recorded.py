@@ -19,6 +19,7 @@ from marl_lessons.checks import as_flag, as_float_array, as_indices
 
 DECIMALS = 2
 PARTS = ("seeds", "env_steps", "returns", "seconds")
+BEYOND = 2**63  # the first whole number that arrays of integers cannot hold
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +29,7 @@ class Curves:
     env_steps ``[K]``   steps that all worlds of a run had made together, increasing
     returns ``[K, S]``  mean return of an episode that is played without exploration
     seconds ``[K, S]``  since the run began, on the clock; what measuring took does not count
-    seeds ``[S]``       each a different whole number
+    seeds ``[S]``       each a different whole number from 0 to 2**63 - 1
 
     Raises ValueError naming the field.
     """
@@ -39,8 +40,8 @@ class Curves:
     seeds: np.ndarray
 
     def __post_init__(self):
-        steps = as_indices("env_steps", self.env_steps, (None,), np.iinfo(np.intp).max)
-        seeds = as_indices("seeds", self.seeds, (None,), np.iinfo(np.intp).max)
+        steps = _as_whole("env_steps", self.env_steps)
+        seeds = _as_whole("seeds", self.seeds)
         shape = len(steps), len(seeds)
         returns = as_float_array("returns", self.returns, shape)
         seconds = as_float_array("seconds", self.seconds, shape)
@@ -60,10 +61,13 @@ def save_curves(
     """Write curves to the file ``path``, numbers rounded to 2 decimals; the file is there in full, or not at all.
 
     ``about``: how they were made (command, versions, cores), texts, numbers and tables of them. Raises ValueError naming
-    ``path`` if there is such a file and ``overwrite`` is not True, or its folder is missing, and naming any other argument.
+    ``path`` if there is such a file and ``overwrite`` is not True, if it is a folder, or if its folder is missing, and naming
+    any other argument.
     """
     path, overwrite = _as_path(path), as_flag("overwrite", overwrite)
     text = _as_text(check_curves("curves_by_label", curves_by_label), about)
+    if path.is_dir():
+        raise ValueError(f"path: {path} is a folder; expected the name of a file")
     if path.exists() and not overwrite:
         raise ValueError(f"path: {path} exists; give overwrite=True to replace it")
     if not path.parent.is_dir():
@@ -95,8 +99,10 @@ def load_curves(path) -> dict[str, Curves]:
 def data_file(name: str) -> Path:
     """The path of a file in ``data/``: beside the package in a checkout, inside it where it was installed.
 
-    Raises ValueError naming ``name`` if there is no such file.
+    Raises ValueError naming ``name`` if there is no such file, and for a name with folders in it, as ``../README.md``.
     """
+    if isinstance(name, str) and Path(name).name != name:
+        raise ValueError(f"name: expected a file's name in data/ without folders, got {name!r:.80}")
     package = Path(__file__).resolve().parents[1]
     for folder in (package.parent / "data", package / "data"):
         if isinstance(name, str) and (folder / name).is_file():
@@ -145,8 +151,18 @@ def _block(curves: Curves) -> str:
     return ",\n".join(lines)
 
 
+def _as_whole(name: str, value) -> np.ndarray:
+    """``value`` as an array of whole numbers below BEYOND; raises ValueError naming ``name``."""
+    try:
+        return as_indices(name, value, (None,), BEYOND)
+    except ValueError as error:
+        raise ValueError(
+            f"{name}: expected a list of whole numbers from 0 to 2**63 - 1, got {value!r:.80}"
+        ) from error
+
+
 def _as_path(path) -> Path:
-    if not isinstance(path, str | os.PathLike):
+    if not isinstance(path, str | os.PathLike) or "\0" in str(path):
         raise ValueError(f"path: expected the name of a file, got {path!r:.80}")
     return Path(path)
 
@@ -157,7 +173,7 @@ def _load(path) -> dict:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ValueError(f"path: {path} cannot be read: {error}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"path: {path} is no JSON file: {error}") from error
     parts = [content.get(k) if isinstance(content, dict) else None for k in ("about", "curves")]
     if not all(isinstance(part, dict) for part in parts):

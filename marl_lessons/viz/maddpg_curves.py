@@ -34,7 +34,8 @@ def draw_convergence(
 
     ``levels[name]``: returns drawn as horizontal lines, such as what those reach that know how to act; ``threshold``: the
     panels' titles count the seeds beyond it at the end; ``x``: a key of AXES. Returns far below the lowest level are cut
-    off. Over seconds the median lies at the seeds' median time. Raises ValueError naming the argument.
+    off. Over seconds the median lies at the seeds' median time. A label that is too wide for its panel makes all titles
+    smaller. Raises ValueError naming the argument.
     """
     curves, levels = check_curves("curves", curves), _as_levels(levels)
     threshold, x = as_number("threshold", threshold), _as_axis(x)
@@ -44,14 +45,15 @@ def draw_convergence(
     figure, axes, columns = _new_panels(1 if together else len(labels), len(labels) + len(levels))
     end = max(_places(runs, x).max() for runs in curves.values())
     lowest, highest = _range([runs.returns for runs in curves.values()], levels)
+    titles = ["Thin: every seed, bold: their median"] if together else []
     for k, label in enumerate(labels):
         ax = axes[0 if together else k]
         colour, style = LINES[k][:2] if together else LINES[0][:2]
         beyond = f"{count_beyond(curves[label], threshold)} of {len(curves[label].seeds)} seeds beyond {threshold:g}"
         name = f"{label}: {beyond}" if together else "median of seeds"
         _draw_runs(ax, curves[label], x, colour, style, name)
-        title = "Thin: every seed, bold: their median" if together else f"{label}:\n{beyond}"
-        ax.set_title(title, fontsize=8.5 if columns == 3 else 10.5)
+        titles += [] if together else [f"{label}\n{beyond}"]
+    _write_titles(axes, titles, 8.5 if columns == 3 else 10.5)
     for k, ax in enumerate(axes):
         _draw_levels(ax, levels)
         ax.set(xlim=(0, end), ylim=(lowest, highest))
@@ -79,6 +81,14 @@ def _new_panels(count: int, n_names: int) -> tuple[Figure, list[Axes], int]:
     return figure, axes[:count], columns
 
 
+def _write_titles(axes: list[Axes], titles: list[str], size: float) -> None:
+    """A title above each panel, all of one ``size``: smaller if one would reach beyond its own panel."""
+    texts = [ax.set_title(title, fontsize=size) for ax, title in zip(axes, titles)]
+    widths = [text.get_window_extent().width / ax.bbox.width for ax, text in zip(axes, texts)]
+    for text in texts:
+        text.set_fontsize(size / max(1.0, 1.03 * max(widths)))
+
+
 def draw_shares(
     curves_by_label: Mapping[str, Curves],
     threshold: float = -9.0,
@@ -93,7 +103,7 @@ def draw_shares(
     curves = check_curves("curves_by_label", curves_by_label)
     threshold, x = as_number("threshold", threshold), _as_axis(x)
     allowed = (ALL, *explorations(curves))
-    if exploration not in allowed:
+    if not isinstance(exploration, str) or exploration not in allowed:
         raise ValueError(f"exploration is {exploration!r:.80}; allowed are {allowed!r:.200}")
     shown = {name: runs for name, runs in curves.items() if exploration in (ALL, _split(name)[1])}
     below = 0.62 + 0.19 * -(-len(shown) // 2)
@@ -117,13 +127,14 @@ def draw_shares(
 
 
 def explorations(curves_by_label: Mapping[str, Curves]) -> list[str]:
-    """The explorations that labels name, each once."""
-    return list(dict.fromkeys(_split(label)[1] for label in curves_by_label))
+    """The explorations that labels name, each once. Raises ValueError naming ``curves_by_label``."""
+    labels = check_curves("curves_by_label", curves_by_label)
+    return list(dict.fromkeys(_split(label)[1] for label in labels))
 
 
 def count_beyond(curves: Curves, threshold: float) -> int:
-    """How many seeds return more than ``threshold`` at their last measurement."""
-    return int((curves.returns[-1] > threshold).sum())
+    """How many seeds return more than ``threshold`` at their last measurement. Raises ValueError naming the argument."""
+    return int((_as_curves(curves).returns[-1] > as_number("threshold", threshold)).sum())
 
 
 def share_beyond(
@@ -131,9 +142,10 @@ def share_beyond(
 ) -> tuple[np.ndarray, np.ndarray]:
     """``[G]`` each: places on the axis ``x``, and the share of seeds whose latest measurement until there is beyond ``threshold``.
 
-    Before its first measurement a seed is not beyond; after its last, that one stands.
+    Before its first measurement a seed is not beyond; after its last, that one stands. ``x``: a key of AXES. Raises
+    ValueError naming the argument.
     """
-    places, beyond = _places(curves, x), curves.returns > threshold
+    places, beyond = _places(curves, x), curves.returns > as_number("threshold", threshold)
     grid = np.unique(places)
     latest = np.stack([np.searchsorted(column, grid, side="right") for column in places.T], axis=1)
     padded = np.vstack([np.zeros(beyond.shape[1], dtype=bool), beyond])
@@ -141,9 +153,12 @@ def share_beyond(
 
 
 def median_time(curves: Curves, threshold: float, x: str = "env steps") -> float:
-    """When half of the seeds have been beyond ``threshold`` once: a place on the axis ``x``, infinite if they never are."""
-    beyond = curves.returns > threshold
-    first = np.take_along_axis(_places(curves, x), beyond.argmax(axis=0)[None], axis=0)[0]
+    """When half of the seeds have been beyond ``threshold`` once: a place on the axis ``x``, infinite if they never are.
+
+    ``x``: a key of AXES. Raises ValueError naming the argument.
+    """
+    places, beyond = _places(curves, x), curves.returns > as_number("threshold", threshold)
+    first = np.take_along_axis(places, beyond.argmax(axis=0)[None], axis=0)[0]
     times = np.sort(np.where(beyond.any(axis=0), first, np.inf))
     return float(times[(len(times) - 1) // 2])
 
@@ -188,7 +203,8 @@ def _range(returns: list[np.ndarray], levels: Mapping[str, float]) -> tuple[floa
 
 
 def _places(curves: Curves, x: str) -> np.ndarray:
-    """``[K, S]``: where measurements lie on the axis ``x``."""
+    """``[K, S]``: where measurements lie on the axis ``x``; raises ValueError naming ``curves`` or ``x``."""
+    curves, x = _as_curves(curves), _as_axis(x)
     if x == "seconds":
         return curves.seconds
     return np.broadcast_to(curves.env_steps[:, None], curves.returns.shape).astype(float)
@@ -208,8 +224,14 @@ def _when(time: float, x: str) -> str:
     )
 
 
+def _as_curves(curves) -> Curves:
+    if not isinstance(curves, Curves):
+        raise ValueError(f"curves: expected Curves, got {curves!r:.80}")
+    return curves
+
+
 def _as_axis(x) -> str:
-    if x not in tuple(AXES):
+    if not isinstance(x, str) or x not in AXES:
         raise ValueError(f"x is {x!r:.80}; allowed are {', '.join(AXES)}")
     return x
 

@@ -15,18 +15,16 @@ from matplotlib.patches import Rectangle
 from marl_lessons.envs.particle_physics import overlaps
 from marl_lessons.envs.particle_rules import State, uncovered
 from marl_lessons.envs.particle_scenes import Scene
-from marl_lessons.viz.style import BLACK, BLUE, GREEN, GREY, PINK, VERMILION
+from marl_lessons.viz.style import BLACK, BLUE, GREY, PINK, VERMILION
 
 FIELD = 1.4  # the picture's edges: from -FIELD to FIELD
-WORD_COLOURS = (
-    VERMILION,
-    GREEN,
-    BLUE,
-)  # landmarks 1, 2, 3 of speaker-listener, and the words for them
+# Landmarks 1, 2, 3 of speaker-listener, and the words for them: far apart for colour-blind readers, too.
+WORD_COLOURS = (VERMILION, BLUE, BLACK)
 RING = 0.13  # radius of the ring around the goal
 SMALLEST_LETTER = 0.07  # agents smaller than that have no room for a letter
 BAR, GAP = 0.09, 0.1  # of a message: width of a bar, and from the speaker to the bars
 BOX = np.array([3 * BAR + 0.06, 0.42])
+ROOM = FIELD - 0.03  # boxes end here, so that their edges are seen
 
 
 class Look(NamedTuple):
@@ -103,9 +101,9 @@ def message_corner(speaker: np.ndarray, avoid: np.ndarray) -> np.ndarray:
     """
     reach = GAP + BOX / 2
     sides = speaker + reach * np.array([[1, 0], [-1, 0], [0, 1], [0, -1]])
-    middles = sides[(np.abs(sides) + BOX / 2 < FIELD).all(axis=1)]
+    middles = sides[(np.abs(sides) + BOX / 2 < ROOM).all(axis=1)]
     if not len(middles):
-        middles = np.clip(sides[:1], BOX / 2 - FIELD, FIELD - BOX / 2)
+        middles = np.clip(sides[:1], BOX / 2 - ROOM, ROOM - BOX / 2)
     room = np.linalg.norm(middles[:, None] - avoid, axis=2).min(axis=1)
     return middles[room.argmax()] - BOX / 2
 
@@ -143,15 +141,31 @@ def draw_strays(ax: Axes, places: np.ndarray, colours: list[str]) -> None:
                 va="center", zorder=8)  # fmt: skip
 
 
+def in_words(message: np.ndarray, vectors: bool) -> str:
+    """What the speaker, S, says by ``message[c]``: where words are ``vectors``, all of its numbers; else the one word."""
+    if not message.any():
+        return "S is silent"
+    if vectors:
+        return "word " + " ".join(f"{number:.1f}" for number in message)
+    return f"S says word {message.argmax() + 1}"
+
+
 def status_line(
-    scene: Scene, positions: np.ndarray, velocities: np.ndarray, messages: np.ndarray, goal: int
+    scene: Scene,
+    positions: np.ndarray,
+    velocities: np.ndarray,
+    messages: np.ndarray,
+    goal: int,
+    said: str,
 ) -> str:
-    """What decides the reward of one world in this state, in words: distance from the goal, what is uncovered, contacts."""
+    """What decides the reward of one world in this state, in words: distance from the goal, what is uncovered, contacts.
+
+    ``said``: what the speaker says, as :func:`in_words` puts it, or nothing.
+    """
     if scene.n_goals:
         away = np.linalg.norm(positions[1] - positions[scene.n_agents + goal])
-        said = messages[0]
-        word = f"says {said.argmax() + 1}" if said.any() else "is silent"
-        return f"goal {goal + 1}, speaker {word}, listener {away:.2f} away"
+        parts = f"goal {goal + 1}", said, f"listener {away:.2f} away"
+        return ", ".join(part for part in parts if part)
     touching = int(overlaps(positions[..., None], scene.pairs).sum())
     contacts = f"{touching} contact{'s' if touching != 1 else ''}"
     if scene.name != "simple_spread":

@@ -39,12 +39,12 @@ def draw_player(
     Raises ValueError naming the argument.
     """
     recordings = _as_recordings(frames_by_label, references, scene)
-    if method not in tuple(frames_by_label):
+    if not isinstance(method, str) or method not in frames_by_label:
         raise ValueError(f"method is {method!r:.80}; allowed are {tuple(frames_by_label)!r:.200}")
     stages = frames_by_label[method]
     moment = int(as_indices("moment", moment, (), len(stages)))
-    if moments is not None and len(moments) != len(stages):
-        raise ValueError(f"moments: {len(stages)} names are needed, got {moments!r:.80}")
+    if moments is not None and not (isinstance(moments, list | tuple) and len(moments) == len(stages)):  # fmt: skip
+        raise ValueError(f"moments: a list of {len(stages)} names is needed, got {moments!r:.80}")
     shown = stages[moment]
     start = int(as_indices("start", start, (), len(shown.goals)))
     t = int(as_indices("t", t, (), len(shown.positions)))

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import EllipseCollection, LineCollection
 from matplotlib.figure import Figure
 
-from marl_lessons.checks import as_float_array, as_indices
+from marl_lessons.checks import as_flag, as_float_array, as_indices
 from marl_lessons.envs.particle_physics import overlaps
 from marl_lessons.envs.particle_scenes import Scene
 from marl_lessons.envs.particles import ParticleWorlds
@@ -31,6 +31,7 @@ from marl_lessons.viz.particle_parts import (
     draw_landmarks,
     draw_message,
     draw_strays,
+    in_words,
     inside,
     looks_of,
     status_line,
@@ -59,7 +60,7 @@ def draw_scene(ax: Axes, worlds: ParticleWorlds, which: int = 0, trails=None) ->
     that overlap, an arrow the way of the next 0.3 seconds. The bars beside the speaker are its message. Outside the field a
     triangle on its edge stands for an agent. Raises ValueError naming the argument.
     """
-    worlds = check_particles("worlds", worlds)
+    ax, worlds = _as_axes(ax), check_particles("worlds", worlds)
     which = int(as_indices("which", which, (), worlds.n_worlds))
     if trails is not None:
         trails = as_float_array("trails", trails, (None, worlds.n_agents, 2))
@@ -73,21 +74,31 @@ def draw_scene(ax: Axes, worlds: ParticleWorlds, which: int = 0, trails=None) ->
 
 
 def draw_frame(
-    ax: Axes, scene: Scene, frames: Frames, t: int, which: int = 0, title: str = ""
+    ax: Axes,
+    scene: Scene,
+    frames: Frames,
+    t: int,
+    which: int = 0,
+    title: str = "",
+    *,
+    words: bool = True,
 ) -> None:
     """Moment ``t`` of a recorded episode in world ``which``: the path so far, and faintly the rest of it.
 
-    What the moment is worth looking at for stands below. Raises ValueError naming the argument.
+    What the moment is worth looking at for stands below: of a word that is a vector all numbers. ``words=False`` leaves out
+    what the speaker says, where it means nothing. Raises ValueError naming the argument.
     """
+    ax, title, words = _as_axes(ax), _as_title(title), as_flag("words", words)
     check_frames("frames", frames, scene)
     t = int(as_indices("t", t, (), len(frames.positions)))
     which = int(as_indices("which", which, (), len(frames.goals)))
     at = (arrays[t, which] for arrays in frames[:3])
     moment = Moment(*at, int(frames.goals[which]))
     paths = frames.positions[:, which, : scene.n_agents]
-    draw_moment(ax, scene, moment, paths[: t + 1], paths[t:])
+    draw_moment(ax, scene, moment, paths[: t + 1], paths[t:], words)
     ax.set_title(title)
-    ax.set_xlabel(status_line(scene, *moment), fontsize=8.5, color=BLACK, loc="left")
+    said = in_words(moment.messages[0], frames.actions.ndim == 4) if words else ""
+    ax.set_xlabel(status_line(scene, *moment, said), fontsize=8.5, color=BLACK, loc="left")
 
 
 def film(
@@ -96,19 +107,26 @@ def film(
     rng: np.random.Generator | None = None,
     which: int = 0,
     title: str = "",
+    *,
+    words: bool = True,
 ) -> Iterator[Figure]:
     """The pages of a flip-book (for ``Animation``) of one episode in world ``which``; arguments as in :func:`record`.
 
     Raises ValueError naming the argument.
     """
-    return flip_book(check_particles("worlds", worlds).scene, {title: record(worlds, act, rng)}, which)  # fmt: skip
+    scene, title = check_particles("worlds", worlds).scene, _as_title(title)
+    return flip_book(scene, {title: record(worlds, act, rng)}, which, words=words)
 
 
-def flip_book(scene: Scene, recordings: Mapping[str, Frames], which: int = 0) -> Iterator[Figure]:
+def flip_book(
+    scene: Scene, recordings: Mapping[str, Frames], which: int = 0, *, words: bool = True
+) -> Iterator[Figure]:
     """Pages with one panel for each of ``recordings`` by title, all of world ``which``; at most 26, the last is the end.
 
-    Raises ValueError naming the argument, ``recordings`` also if they are not equally long.
+    ``words=False`` leaves out what speakers say. Raises ValueError naming the argument, ``recordings`` also if they are not
+    equally long.
     """
+    words = as_flag("words", words)
     if not isinstance(recordings, Mapping) or not recordings:
         raise ValueError(f"recordings: expected Frames by title, got {recordings!r:.80}")
     for title, frames in recordings.items():
@@ -119,7 +137,7 @@ def flip_book(scene: Scene, recordings: Mapping[str, Frames], which: int = 0) ->
         raise ValueError(f"recordings: expected episodes of one length, got {sorted(lengths)}")
     n_steps = lengths.pop()
     moments = np.linspace(0, n_steps, min(n_steps + 1, MAX_PAGES)).round().astype(int)
-    return (_page(scene, recordings, which, t) for t in moments)
+    return (_page(scene, recordings, which, t, words) for t in moments)
 
 
 def draw_beside(image: np.ndarray, scene: Scene, frames: Frames, which: int = 0) -> Figure:
@@ -136,21 +154,26 @@ def draw_beside(image: np.ndarray, scene: Scene, frames: Frames, which: int = 0)
     return figure
 
 
-def _page(scene: Scene, recordings: Mapping[str, Frames], which: int, t: int) -> Figure:
+def _page(
+    scene: Scene, recordings: Mapping[str, Frames], which: int, t: int, words: bool
+) -> Figure:
     count, width = len(recordings), 3.0
     figure, axes = new_figure(
         1, count, size=(width * count, width + 0.35), left=0.02, right=0.98, bottom=0.09,
         top=0.92, wspace=0.06,
     )  # fmt: skip
     for ax, (title, frames) in zip(axes, recordings.items()):
-        draw_frame(ax, scene, frames, t, which, f"{title}: step {t}" if title else f"Step {t}")
+        heading = f"{title}: step {t}" if title else f"Step {t}"
+        draw_frame(ax, scene, frames, t, which, heading, words=words)
     return figure
 
 
-def draw_moment(ax: Axes, scene: Scene, moment: Moment, past=None, rest=None) -> None:
+def draw_moment(
+    ax: Axes, scene: Scene, moment: Moment, past=None, rest=None, words: bool = True
+) -> None:
     """One world at one ``moment``; ``past[k, n, 2]`` and ``rest[k, n, 2]``: where its agents have been, and will be.
 
-    Checks nothing: its callers do.
+    ``words``: whether what the speaker says is drawn. Checks nothing: its callers do.
     """
     ax.set(xlim=(-FIELD, FIELD), ylim=(-FIELD, FIELD), xticks=[], yticks=[], aspect="equal")
     ax.set_facecolor(VERGE)
@@ -169,7 +192,7 @@ def draw_moment(ax: Axes, scene: Scene, moment: Moment, past=None, rest=None) ->
     _draw_agents(ax, scene, moment, looks)
     _draw_contacts(ax, scene, moment.positions)
     draw_strays(ax, moment.positions[:n], [look.colour for look in looks])
-    for i in np.flatnonzero(scene.speaks):
+    for i in np.flatnonzero(scene.speaks & words):
         draw_message(ax, moment.positions[i], moment.messages[i], moment.positions[n:])
 
 
@@ -206,3 +229,15 @@ def _draw_contacts(ax: Axes, scene: Scene, positions: np.ndarray) -> None:
     stars = (ends[0] + ends[1]) / 2
     if touching.any():
         ax.plot(*stars.T, "*", color="#F0C000", markeredgecolor=BLACK, markersize=13, zorder=8)
+
+
+def _as_axes(ax) -> Axes:
+    if not isinstance(ax, Axes):
+        raise ValueError(f"ax: expected axes as new_figure() makes them, got {ax!r:.80}")
+    return ax
+
+
+def _as_title(title) -> str:
+    if not isinstance(title, str):
+        raise ValueError(f"title: expected a text, got {title!r:.80}")
+    return title

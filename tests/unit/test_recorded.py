@@ -136,6 +136,49 @@ def test_files_in_data_are_found_and_others_refused():
             data_file(bad)
 
 
+def test_files_outside_of_data_are_refused():
+    """They exist, but a name is no way around."""
+    root = Path(__file__).resolve().parents[2]
+    assert (root / "data" / "../README.md").is_file()
+    for bad in ("../README.md", "../data/README.md", "./README.md", str(root / "data/README.md")):
+        with pytest.raises(
+            ValueError, match=r"^name: expected a file's name in data/ without folders"
+        ):
+            data_file(bad)
+    for bad in ("..", ".", "", "\0"):
+        with pytest.raises(ValueError, match=r"^name"):
+            data_file(bad)
+
+
+def test_a_folder_is_no_place_to_write_to(tmp_path):
+    for overwrite in (False, True):
+        with pytest.raises(ValueError, match=r"^path: .* is a folder"):
+            save_curves(tmp_path, {"x": curves()}, ABOUT, overwrite)
+    for bad in ("", ".", "a\0b", b"c.json", tmp_path / "no" / "c.json"):
+        with pytest.raises(ValueError, match=r"^path"):
+            save_curves(bad, {"x": curves()}, ABOUT, True)
+    assert os.listdir(tmp_path) == []
+
+
+def test_seeds_are_those_that_arrays_can_hold(tmp_path):
+    fields = {"env_steps": [1], "returns": [[0.0]], "seconds": [[0.0]]}
+    largest = 2**63 - 1
+    save_curves(tmp_path / "c.json", {"x": Curves(**fields, seeds=[largest])}, ABOUT)
+    assert load_curves(tmp_path / "c.json")["x"].seeds.tolist() == [largest]
+    for bad in (2**63, 2**64, 2**200, -1, 0.5, None, "7"):
+        with pytest.raises(ValueError, match=r"^seeds: expected .* from 0 to 2\*\*63 - 1, got"):
+            Curves(**fields, seeds=[bad])
+    with pytest.raises(ValueError, match=r"^env_steps: expected .* from 0 to 2\*\*63 - 1, got"):
+        Curves(**(fields | {"env_steps": [2**63]}), seeds=[1])
+
+
+def test_a_file_that_is_nested_too_deep_is_refused(tmp_path):
+    path = tmp_path / "c.json"
+    path.write_text("[" * 100_000)
+    with pytest.raises(ValueError, match=r"^path"):
+        load_curves(path)
+
+
 def test_every_package_is_installed():
     root = Path(__file__).resolve().parents[2]
     named = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))

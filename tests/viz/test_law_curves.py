@@ -34,12 +34,32 @@ def test_nothing_that_moves_is_no_error():
     "name, steps, panels",
     [
         ("env_steps", "no", PANELS),
+        ("env_steps", None, PANELS),
+        ("env_steps", [4000], PANELS),
+        ("env_steps", [0, 8000, 4000], PANELS),
+        ("env_steps", [-1, 4000, 8000], PANELS),
         ("panels", STEPS, {}),
         ("panels", STEPS, None),
         ("panels", STEPS, {"a": ("unit", {"b": np.zeros(3)})}),
         ("panels", STEPS, {"a": ("unit", {"b": np.array([0, np.nan])})}),
+        (r"panels\['a'\]\['b'\]: a distance", STEPS, {"a": ("unit", {"b": np.array([0.5, -0.1])})}),
+        (r"panels\['a'\]\['b'\]", STEPS, {"a": ("unit", {"b": None})}),
+        (r"panels\['a'\]", STEPS, {"a": ("unit", {})}),
+        (r"panels\['a'\]", STEPS, {"a": ("unit", None)}),
+        (r"panels\['a'\]", STEPS, {"a": (None, {"b": np.zeros(2)})}),
+        (r"panels\['a'\]", STEPS, {"a": {"b": np.zeros(2)}}),
+        (r"panels\['a'\]", STEPS, {"a": None}),
     ],
 )
 def test_bad_input_is_named(name, steps, panels):
     with pytest.raises(ValueError, match=f"^{name}"):
         draw_moving_parts(steps, panels)
+
+
+def test_no_curve_is_left_out():
+    """Five can be told apart; a sixth would look like the first."""
+    five = {str(k): np.full(2, float(k)) for k in range(5)}
+    (ax,) = draw_moving_parts(STEPS, {"a": ("unit", five)}).axes
+    assert [line.get_label() for line in ax.get_lines()] == list(five)
+    with pytest.raises(ValueError, match=r"^panels\['a'\]: 5 curves at most fit, got 6"):
+        draw_moving_parts(STEPS, {"a": ("unit", five | {"5": np.zeros(2)})})

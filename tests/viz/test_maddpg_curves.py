@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import matplotlib
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -17,7 +18,7 @@ from marl_lessons.viz.maddpg_curves import (
     median_time,
     share_beyond,
 )
-from marl_lessons.viz.style import png
+from marl_lessons.viz.style import png, use_style
 
 LEVELS = {"told": -7.2, "never told": -15.4}
 
@@ -77,11 +78,36 @@ def test_each_panel_has_its_seeds_median_levels_and_count(x):
         assert {(level, level) for level in LEVELS.values()} < lines
         solved = sum(end > -9 for end in runs.returns[-1])
         assert (
-            ax.get_title(loc="left") + ax.get_title() == f"{label}:\n{solved} of 5 seeds beyond -9"
+            ax.get_title(loc="left") + ax.get_title() == f"{label}\n{solved} of 5 seeds beyond -9"
         )
     names = [text.get_text() for text in figure.legends[0].texts]
     assert names == ["median of seeds", "told: -7.2", "never told: -15.4"]
     assert len({ax.get_ylim() for ax in figure.axes}) == 1
+
+
+FAULTS = ("as it should be", "C: time limit taken for the end", "A: no target networks", "D: gradient into the others", "E: speaker is not paid", "F: rows mixed up")  # fmt: skip
+LONG = ("independent DDPG, the other's settings", "joint critic that sees only what its own agent sees", *FAULTS)  # fmt: skip
+
+
+@pytest.mark.parametrize("names", [FAULTS, LONG[:2], LONG[:3], LONG[:4], LONG[:5]])
+def test_titles_stay_above_their_own_panels(names):
+    """At the size and with the bold letters of the lessons, so that neighbours do not touch."""
+    before = dict(matplotlib.rcParams)
+    try:
+        use_style()
+        figure = draw_convergence({name: made_up(k) for k, name in enumerate(names)}, LEVELS)
+        titles = [
+            max(ax.title, ax._left_title, key=lambda t: len(t.get_text())) for ax in figure.axes
+        ]
+        boxes = [title.get_window_extent() for title in titles]
+    finally:
+        dict.update(matplotlib.rcParams, before)
+    assert [title.get_text().splitlines()[0] for title in titles] == list(names)
+    assert len({title.get_fontsize() for title in titles}) == 1
+    for ax, box in zip(figure.axes, boxes):
+        assert ax.bbox.x0 - 1 <= box.x0 and box.x1 <= ax.bbox.x1 + 1
+    if names is FAULTS:
+        assert titles[0].get_fontsize() == 8.5  # a letter before the name costs nothing
 
 
 def test_all_labels_in_one_panel():
@@ -169,5 +195,32 @@ def test_bad_input_is_refused():
                 draw(**wrong)
         assert isinstance(draw(), Figure)
     for wrong in ("pink noise", None, ""):
+        with pytest.raises(ValueError, match=r"^exploration"):
+            draw_shares(FOUR, exploration=wrong)
+
+
+@pytest.mark.parametrize("count", [share_beyond, median_time])
+def test_only_axes_that_exist_are_counted_on(count):
+    runs = made_up()
+    for wrong in ("hours", "env_steps", None, [], np.array("seconds"), np.array(["seconds", "x"])):
+        with pytest.raises(ValueError, match=r"^x is .*; allowed are env steps, seconds$"):
+            count(runs, -9.0, wrong)
+
+
+@pytest.mark.parametrize("count", [share_beyond, median_time, count_beyond])
+def test_counting_refuses_by_name(count):
+    for wrong in (None, {}, np.zeros((3, 2)), FOUR):
+        with pytest.raises(ValueError, match=r"^curves: expected Curves"):
+            count(wrong, -9.0)
+    for wrong in (None, "x", np.nan, True, [-9.0]):
+        with pytest.raises(ValueError, match=r"^threshold"):
+            count(made_up(), wrong)
+
+
+def test_explorations_and_choices_of_the_wrong_type_are_refused():
+    for wrong in (None, {}, [NAMES], {1: made_up()}, {"a": None}):
+        with pytest.raises(ValueError, match=r"^curves_by_label"):
+            explorations(wrong)
+    for wrong in ([], np.array(["all", "x"]), 3):
         with pytest.raises(ValueError, match=r"^exploration"):
             draw_shares(FOUR, exploration=wrong)
