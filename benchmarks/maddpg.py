@@ -25,7 +25,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.maddpg_runs import JOINT, LOCAL, RUNS, count, greedy_return
+from benchmarks.maddpg_runs import JOINT, LOCAL, RUNS, greedy_return
+from benchmarks.recording import count
 from marl_lessons.algorithms.maddpg import train_maddpg
 from marl_lessons.envs import (
     mpe_worlds,

@@ -10,30 +10,34 @@ seeds are 100 and those that follow, whatever they return.
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
+from benchmarks.recording import (
+    N_SEEDS,
+    arguments_of,
+    as_text,
+    command,
+    machine,
+    seeds_from_first,
+    side_by_side,
+    write,
+)
 from marl_lessons.algorithms.maddpg import train_maddpg
 from marl_lessons.algorithms.maddpg_blinkers import BLINKERS
 from marl_lessons.algorithms.maddpg_faults import FAULTS
-from marl_lessons.algorithms.maddpg_records import MADDPGHistory
 from marl_lessons.algorithms.maddpg_settings import MADDPGConfig
 from marl_lessons.envs import ParticleWorlds, simple_speaker_listener, simple_spread
 from marl_lessons.evaluation import play_episodes
-from marl_lessons.evaluation.recorded import Curves, save_curves
+from marl_lessons.evaluation.recorded import Curves
 
-DATA = Path(__file__).resolve().parents[1] / "data"
 N_EPISODES = 400  # the same ones at each measurement, played without exploration
 EVALUATION_SEED = 1
-FIRST_SEED, N_SEEDS = 100, 10
 
 JOINT = MADDPGConfig(n_steps=6_000, n_records=24)
 SHORT = MADDPGConfig(n_steps=3_000, n_records=12)
@@ -117,83 +121,48 @@ def greedy_return(make: Callable[..., ParticleWorlds], vectors: bool = True) -> 
     return judge
 
 
-def train_one(name: str, which: int, seed: int) -> MADDPGHistory:
-    """Train one seed of entry ``which`` of RUNS[name] on one thread."""
+def train_one(name: str, which: int, seed: int) -> Curves:
+    """The curve of one seed of entry ``which`` of RUNS[name], trained on one thread."""
     torch.set_num_threads(1)
     make, tasks, n_worlds, vectors = RUNS[name]
     _, config, exchanged = tasks[which]
     worlds = make(n_worlds, continuous_actions=vectors)
     pieces = None if exchanged is None else PIECES[exchanged]
     judge = greedy_return(make, vectors)
-    return train_maddpg(worlds, config, seed, evaluate=judge, pieces=pieces)
-
-
-def curves_of(name: str, which: int, seeds: range, pool: ProcessPoolExecutor) -> Curves:
-    """The curves of all seeds of one entry."""
-    futures = [pool.submit(train_one, name, which, seed) for seed in seeds]
-    runs = [future.result() for future in futures]
-    returns, seconds = (
-        np.stack([getattr(run, part) for run in runs], axis=1)
-        for part in ("evaluations", "seconds")
-    )
-    return Curves(runs[0].env_steps, returns, seconds, np.array(seeds))
+    run = train_maddpg(worlds, config, seed, evaluate=judge, pieces=pieces)
+    return Curves(run.env_steps, run.evaluations[:, None], run.seconds[:, None], np.array([seed]))
 
 
 def about(name: str, processes: int, n_seeds: int = N_SEEDS) -> Mapping:
     """What the file says of itself."""
-    seeds = "" if n_seeds == N_SEEDS else f" --seeds {n_seeds}"
     return {
-        "command": f"python -m benchmarks.maddpg_runs {name} --processes {processes}{seeds}",
+        "command": command("maddpg_runs", name, processes, n_seeds),
         "returns": f"mean per agent, {N_EPISODES} episodes without exploration, undiscounted",
         "worlds": RUNS[name].n_worlds,
-        "versions": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-        },
-        "cores": os.cpu_count(),
-        "settings": {
-            label: {key: str(value) for key, value in asdict(config).items()}
-            for label, config, _ in RUNS[name].tasks
-        },
+        **machine(),
+        "settings": {label: as_text(config) for label, config, _ in RUNS[name].tasks},
     }
 
 
-def count(text: str) -> int:
-    """A whole number of at least 1 from the command line; raises ArgumentTypeError for anything else."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
-    return int(text)
-
-
 def read_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
-    """``arguments``, or those of the command line; refuses a name whose file is there, unless it may be replaced."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("name", choices=RUNS, help="which runs: data/maddpg_NAME.json")
-    seeds = f"how many, {FIRST_SEED} and those that follow (default: {N_SEEDS})"
-    parser.add_argument("--seeds", type=count, default=N_SEEDS, help=seeds)
-    processes = "how many to train in, one seed in each at a time (default: 1)"
-    parser.add_argument("--processes", type=count, default=1, help=processes)
-    parser.add_argument("--overwrite", action="store_true", help="replace a file that is there")
-    args = parser.parse_args(arguments)
-    path = DATA / f"maddpg_{args.name}.json"
-    if path.exists() and not args.overwrite:
-        parser.error(f"{path} exists; give --overwrite to replace it")
-    return args
+    """``arguments``, or those of the command line."""
+    return arguments_of(__doc__.splitlines()[0], "maddpg", RUNS, arguments)
 
 
 def main() -> None:
     """Train, print the sorted last returns of each entry, and write the file."""
     args = read_arguments()
-    path = DATA / f"maddpg_{args.name}.json"
-    curves, seeds = {}, range(FIRST_SEED, FIRST_SEED + args.seeds)
+    curves = {}
     with ProcessPoolExecutor(args.processes) as pool:
         for which, (label, *_) in enumerate(RUNS[args.name].tasks):
-            curves[label] = curves_of(args.name, which, seeds, pool)
+            futures = [
+                pool.submit(train_one, args.name, which, seed)
+                for seed in seeds_from_first(args.seeds)
+            ]
+            curves[label] = side_by_side([future.result() for future in futures])
             final = np.sort(curves[label].returns[-1])
             print(f"{label:40} final {np.round(final, 1)}", flush=True)
-    made = about(args.name, args.processes, args.seeds)
-    save_curves(path, curves, made, overwrite=args.overwrite)
+    write(args, curves, about(args.name, args.processes, args.seeds))
 
 
 if __name__ == "__main__":

@@ -37,6 +37,13 @@ TORCH_MODULES: set[str] = {
         "actor_policy",
         "maddpg_faults",
         "maddpg_blinkers",
+        "commnet",
+        "talking_policy",
+        "channel",
+        "recurrent",
+        "riddle_agents",
+        "riddle_learning",
+        "riddle_training",
     )
 }
 

@@ -29,6 +29,7 @@ from marl_lessons.algorithms.history import as_config
 from marl_lessons.algorithms.networks import copy_parameters, init_mlp, move_towards
 from marl_lessons.algorithms.replay import Batch, Replay
 from marl_lessons.algorithms.schedules import Progress
+from marl_lessons.algorithms.talking_gate import check_gate
 from marl_lessons.algorithms.temporal_difference import epsilon_greedy, one_draw_for_all
 from marl_lessons.checks import as_count, as_float_array
 from marl_lessons.envs.batched import BatchedWorlds
@@ -83,6 +84,37 @@ def as_inputs(observations: np.ndarray, n_seeds: int, agent_id: bool, device) ->
     return with_agent_id(seen) if agent_id else seen
 
 
+@dataclass(frozen=True)
+class PlainNetwork:
+    """The usual network of deep Q-learning: each agent values what it sees by itself, nobody hears anybody.
+
+    A network of another kind, ``DeepIQLConfig.network``, has the same three methods.
+    """
+
+    hidden_sizes: tuple[int, ...]
+    share_parameters: bool
+    agent_id: bool
+
+    def init(self, n_inputs: int, n_actions: int, generators, device="cpu") -> list[Tensor]:
+        """Parameters of one network for each generator: tensors whose first axis is the network's number."""
+        return init_mlp((n_inputs, *self.hidden_sizes, n_actions), generators, device)
+
+    def values(self, parameters: Sequence[Tensor], inputs: Tensor) -> Tensor:
+        """Action values ``[S, B, n, A]`` for ``inputs[S, B, n, d]``."""
+        return agent_values(parameters, inputs, self.share_parameters)
+
+    def policy(self, parameters: list[Tensor], n_seeds: int, n_agents: int) -> GreedyPolicy:
+        """What the history records: a function of ``observations[S·E, n, d]`` with a method ``of_seed(which)``."""
+        return GreedyPolicy(parameters, n_seeds, n_agents, self.share_parameters, self.agent_id)
+
+
+def network_of(config: DeepIQLConfig):
+    """The network that ``config`` asks for."""
+    if config.network is not None:
+        return config.network
+    return PlainNetwork(config.hidden_sizes, config.share_parameters, config.agent_id)
+
+
 def choose_actions(
     online: Sequence[Tensor], inputs: Tensor, epsilon, uniform: np.ndarray, config: DeepIQLConfig
 ) -> np.ndarray:
@@ -91,7 +123,7 @@ def choose_actions(
     ``epsilon``: a number, or ``[S, 1]``. ``uniform[2, S, E, n]``: random numbers in [0, 1), two for each agent.
     """
     with torch.no_grad():
-        q = agent_values(online, inputs, config.share_parameters).cpu().numpy()
+        q = network_of(config).values(online, inputs).cpu().numpy()
     if config.correlated_exploration:
         uniform = one_draw_for_all(uniform)
     return epsilon_greedy(q, np.reshape(epsilon, (-1, 1, 1)), uniform)
@@ -105,16 +137,16 @@ def q_update(
     config: DeepIQLConfig,
 ) -> Tensor:
     """One step of the optimiser for every network; returns each seed's loss before it, ``[S]``."""
-    share = config.share_parameters
+    network = network_of(config)
     with torch.no_grad():
-        next_target = agent_values(target, batch.next_observations, share)
+        next_target = network.values(target, batch.next_observations)
         next_online = next_target
         if config.double_q:
-            next_online = agent_values(online, batch.next_observations, share)
+            next_online = network.values(online, batch.next_observations)
         goal = double_q_target(
             batch.rewards, next_online, next_target, batch.terminated, config.discount
         )
-    q = agent_values(online, batch.observations, share)
+    q = network.values(online, batch.observations)
     loss = td_loss(q, batch.actions, goal, batch.active)
     optimizer.zero_grad()
     loss.sum().backward()
@@ -128,7 +160,7 @@ def train_iql(
     seeds=5,
     device: torch.device | str = "cpu",
     progress: Callable[[float], None] | None = None,
-    evaluate: Callable[[GreedyPolicy], object] | None = None,
+    evaluate: Callable[[Callable], object] | None = None,
     before_step: Callable[[BatchedWorlds, int], None] | None = None,
 ) -> DeepHistory:
     """Independent Q-learning with networks, all seeds side by side (Mnih et al. 2015; Albrecht et al. 2024, Ch. 9).
@@ -145,6 +177,8 @@ def train_iql(
     kept; it must not step ``worlds``, so make others for it. ``before_step(worlds, step)`` may change the worlds while
     training goes on, such as how many cars arrive.
 
+    ``config.network`` exchanges the network: with :class:`~marl_lessons.algorithms.commnet.CommNet` agents learn what to say.
+
     Example, the first actions of the first seed's cars in other worlds::
 
         worlds = TrafficJunction("easy", n_worlds=40, vision=1)
@@ -160,6 +194,7 @@ def train_iql(
     config, seeds = as_config(config, DeepIQLConfig), as_seeds(seeds)
     shape, device = checked_shape(worlds, seeds, config), usable_device(device)
     check_functions(progress=progress, evaluate=evaluate, before_step=before_step)
+    check_gate(worlds, config.network)
     n_seeds, n_worlds, n_agents = shape
     seen_shape = (worlds.n_worlds, n_agents, max(worlds.observation_sizes))
     # Where random numbers come from: one stream for all worlds, and for each seed its own for ε and for torch.
@@ -169,7 +204,8 @@ def train_iql(
     owners = [g for g in generators for _ in range(1 if config.share_parameters else n_agents)]
 
     n_inputs = max(worlds.observation_sizes) + config.agent_id * n_agents
-    online = init_mlp((n_inputs, *config.hidden_sizes, worlds.n_actions[0]), owners, device)
+    network = network_of(config)
+    online = network.init(n_inputs, worlds.n_actions[0], owners, device)
     target = copy_parameters(online)
     optimizer = torch.optim.Adam(online, lr=config.learning_rate)
     replay = Replay(config.buffer_size, n_seeds, n_agents, n_inputs, device)
@@ -180,8 +216,7 @@ def train_iql(
 
     def policy():
         check_numbers([*online, *recorder.losses], inputs, replay)
-        kept, share = copy_parameters(online), config.share_parameters
-        return GreedyPolicy(kept, n_seeds, n_agents, share, config.agent_id)
+        return network.policy(copy_parameters(online), n_seeds, n_agents)
 
     inputs = see(checked_observations(worlds.reset(rng), seen_shape))
     for step in range(config.n_steps):

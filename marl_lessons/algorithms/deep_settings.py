@@ -34,6 +34,10 @@ class DeepIQLConfig:
     bootstrap_on_truncation  True: a truncated episode's last target still counts what would have come next. False treats
                      truncation as termination: a mistake, here to be studied.
     reward_scale     the learner sees rewards times this number, above 0 (typical: such that returns are of size 1 to 10)
+    network          None: each agent values what it sees by itself, through ``hidden_sizes``. Else a network with messages
+                     between the agents, :class:`~marl_lessons.algorithms.commnet.CommNet`, or any object with the methods of
+                     :class:`~marl_lessons.algorithms.deep_iql.PlainNetwork`. It has sizes of its own, ``hidden_sizes`` is
+                     not used. It needs ``agent_id`` False and ``share_parameters`` True
     n_records        K: networks are recorded K times at equal distances, and at the start; None: 20 times, or at every step
     """
 
@@ -53,6 +57,7 @@ class DeepIQLConfig:
     correlated_exploration: bool = False
     bootstrap_on_truncation: bool = True
     reward_scale: float = 1.0
+    network: object | None = None
     n_records: int | None = None
 
     def __post_init__(self):
@@ -73,9 +78,28 @@ class DeepIQLConfig:
         put_checked(self, "discount", as_number, 0.0, 1.0)
         put_checked(self, "epsilon", as_exploration)
         put_checked(self, "hidden_sizes", as_units)
+        check_network(self)
         if self.n_records > self.n_steps:
             raise ValueError(
                 f"n_records is {self.n_records}; allowed is at most n_steps = {self.n_steps}"
+            )
+
+
+def check_network(config: DeepIQLConfig) -> None:
+    """Raises ValueError naming ``network`` for an object that is none, or ``agent_id`` or ``share_parameters`` beside one."""
+    if config.network is None:
+        return
+    if isinstance(config.network, type) or not all(
+        callable(getattr(config.network, method, None)) for method in ("init", "values", "policy")
+    ):
+        raise ValueError(
+            f"network: expected a network as CommNet() or None, got {config.network!r:.80}"
+        )
+    for field, needed in (("agent_id", False), ("share_parameters", True)):
+        if getattr(config, field) is not needed:
+            raise ValueError(
+                f"{field} is {not needed}; a network with messages needs {needed}: its agents share one network, "
+                "and those who are absent are told by their zeros"
             )
 
 

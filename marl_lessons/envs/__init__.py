@@ -1,6 +1,7 @@
 """Problems to solve: exact games, small and large, and stepping many copies of them at once."""
 
 from marl_lessons.envs.batched import BatchedStep, BatchedWorlds, ContinuousWorlds
+from marl_lessons.envs.blind_crossing import BlindCrossing, blind_crossing_game
 from marl_lessons.envs.catalogue import CATALOGUE, KnownGame, crossing, penalty, speed_check
 from marl_lessons.envs.crossroads import crossroads
 from marl_lessons.envs.game_worlds import GameWorlds
@@ -17,8 +18,17 @@ from marl_lessons.envs.particles import (
     simple_spread,
     simple_tag,
 )
+from marl_lessons.envs.signalling import (
+    SignallingGame,
+    best_code,
+    best_payoff,
+    bits,
+    expected_payoff,
+    lewis,
+)
 from marl_lessons.envs.simulation import Step, Worlds
 from marl_lessons.envs.soccer import Position, soccer, soccer_position, soccer_state
+from marl_lessons.envs.switch_riddle import SwitchRiddle, riddle_days
 from marl_lessons.envs.traffic_junction import BRAKE, GAS, TrafficJunction
 from marl_lessons.envs.traffic_rules import full_information_rule, never_brake
 from marl_lessons.envs.two_cars import two_cars, two_cars_state
@@ -29,6 +39,7 @@ __all__ = [
     "GAS",
     "BatchedStep",
     "BatchedWorlds",
+    "BlindCrossing",
     "ContinuousWorlds",
     "GameWorlds",
     "KnownGame",
@@ -36,23 +47,32 @@ __all__ = [
     "ParallelWorlds",
     "ParticleWorlds",
     "Position",
+    "SignallingGame",
     "Step",
+    "SwitchRiddle",
     "TrafficJunction",
     "Worlds",
     "as_parallel_env",
+    "best_code",
+    "best_payoff",
+    "bits",
+    "blind_crossing_game",
     "cliff_walking",
     "corner_grid",
     "crossing",
     "crossroads",
+    "expected_payoff",
     "from_parallel_env",
     "full_information_rule",
     "jumping_grid",
+    "lewis",
     "lottery_game",
     "matrix_game",
     "mpe_worlds",
     "never_brake",
     "payoffs_of",
     "penalty",
+    "riddle_days",
     "simple_speaker_listener",
     "simple_spread",
     "simple_tag",

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from marl_lessons.checks import as_flag, as_float_array, as_indices
+from marl_lessons.checks import as_count, as_flag, as_float_array, as_indices
 
-DECIMALS = 2
+MOST_DECIMALS = 12
 PARTS = ("seeds", "env_steps", "returns", "seconds")
 BEYOND = 2**63  # the first whole number that arrays of integers cannot hold
 
@@ -56,16 +56,22 @@ class Curves:
 
 
 def save_curves(
-    path, curves_by_label: Mapping[str, Curves], about: Mapping, overwrite=False
+    path,
+    curves_by_label: Mapping[str, Curves],
+    about: Mapping,
+    overwrite: bool = False,
+    decimals: int = 2,
 ) -> None:
-    """Write curves to the file ``path``, numbers rounded to 2 decimals; the file is there in full, or not at all.
+    """Write curves to the file ``path``, numbers rounded to ``decimals``, at most 12; the file is there in full, or not at all.
 
     ``about``: how they were made (command, versions, cores), texts, numbers and tables of them. Raises ValueError naming
     ``path`` if there is such a file and ``overwrite`` is not True, if it is a folder, or if its folder is missing, and naming
     any other argument.
     """
     path, overwrite = _as_path(path), as_flag("overwrite", overwrite)
-    text = _as_text(check_curves("curves_by_label", curves_by_label), about)
+    if as_count("decimals", decimals, low=0) > MOST_DECIMALS:
+        raise ValueError(f"decimals is {decimals}; allowed are 0 to {MOST_DECIMALS}")
+    text = _as_text(check_curves("curves_by_label", curves_by_label), about, decimals)
     if path.is_dir():
         raise ValueError(f"path: {path} is a folder; expected the name of a file")
     if path.exists() and not overwrite:
@@ -125,7 +131,7 @@ def check_curves(name: str, curves_by_label) -> dict[str, Curves]:
     return dict(curves_by_label)
 
 
-def _as_text(curves_by_label: dict[str, Curves], about) -> str:
+def _as_text(curves_by_label: dict[str, Curves], about, decimals: int) -> str:
     """The content of a file: JSON with one line for each row of numbers."""
     if not isinstance(about, Mapping) or not about:
         raise ValueError(
@@ -135,17 +141,17 @@ def _as_text(curves_by_label: dict[str, Curves], about) -> str:
         head = json.dumps(dict(about), indent=1, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise ValueError(f"about: expected texts and numbers, got {about!r:.80}") from error
-    blocks = [f"  {json.dumps(label, ensure_ascii=False)}: {{\n{_block(curves)}\n  }}"
+    blocks = [f"  {json.dumps(label, ensure_ascii=False)}: {{\n{_block(curves, decimals)}\n  }}"
               for label, curves in curves_by_label.items()]  # fmt: skip
     head = head.replace("\n", "\n ")
     return f'{{\n "about": {head},\n "curves": {{\n' + ",\n".join(blocks) + "\n }\n}\n"
 
 
-def _block(curves: Curves) -> str:
+def _block(curves: Curves, decimals: int) -> str:
     """The lines of one label, seeds and env_steps on a line each, returns and seconds on one for each seed."""
     lines = [f'   "{name}": {json.dumps(getattr(curves, name).tolist())}' for name in PARTS[:2]]
     for name in PARTS[2:]:
-        rounded = getattr(curves, name).T.round(DECIMALS) + 0.0  # no -0.0
+        rounded = getattr(curves, name).T.round(decimals) + 0.0  # no -0.0
         rows = ",\n".join(f"    {json.dumps(row)}" for row in rounded.tolist())
         lines.append(f'   "{name}": [\n{rows}\n   ]')
     return ",\n".join(lines)

@@ -54,7 +54,7 @@ def draw_junction(
         route = world.roads.routes[world.route[which, slot]]
         shares = np.flatnonzero(there & (cells == cells[slot]).all(axis=1))
         side = 2 * np.searchsorted(shares, slot) / max(len(shares) - 1, 1) - (len(shares) > 1)
-        _draw_car(
+        draw_road_car(
             ax,
             *(cells[slot] + SIDE_BY_SIDE * side),
             heading=heading_at(route, world.progress[which, slot]),
@@ -62,7 +62,7 @@ def draw_junction(
             brakes=world.last_actions[which, slot] == BRAKE,
         )
     for row, column in np.unique(cells[collided], axis=0):
-        _draw_star(ax, row, column)
+        draw_star(ax, row, column)
     ax.set_title(title)
     if status:
         ax.set_xlabel(status, fontsize=9, color=BLACK, loc="left")
@@ -148,7 +148,9 @@ def _draw_roads(ax: Axes, world: TrafficJunction) -> None:
             ax.plot(*(line if along_row else line[::-1]), linestyle="-", **paint)
 
 
-def _draw_car(ax: Axes, row: float, column: float, heading: int, colour: str, brakes: bool) -> None:
+def draw_road_car(
+    ax: Axes, row: float, column: float, heading: int, colour: str, brakes: bool
+) -> None:
     """A car seen from above, with a windscreen in front, and red lights at the rear while it brakes."""
     turn = Affine2D().rotate_deg(90 * (heading - EAST)).translate(column, row) + ax.transData
     box = FancyBboxPatch(
@@ -167,7 +169,7 @@ def _draw_car(ax: Axes, row: float, column: float, heading: int, colour: str, br
         ax.add_patch(part)
 
 
-def _draw_star(ax: Axes, row: int, column: int) -> None:
+def draw_star(ax: Axes, row: int, column: int) -> None:
     """A star in the middle of a cell."""
     angles = np.arange(18) * np.pi / 9
     radius = np.where(np.arange(18) % 2, 0.22, 0.42)

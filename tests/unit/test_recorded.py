@@ -185,3 +185,18 @@ def test_every_package_is_installed():
     folders = [p.parent.relative_to(root) for p in (root / "marl_lessons").rglob("__init__.py")]
     expected = {".".join(folder.parts) for folder in folders} | {"marl_lessons.data"}
     assert set(named["tool"]["setuptools"]["packages"]) == expected
+
+
+@pytest.mark.parametrize(("decimals", "expected"), [(0, 1.0), (2, 1.23), (4, 1.2346)])
+def test_numbers_are_rounded_to_as_many_decimals_as_asked_for(tmp_path, decimals, expected):
+    curves = Curves([0, 1], [[1.23456], [0.0]], [[0.0], [1.0]], [3])
+    save_curves(tmp_path / "x.json", {"a": curves}, {"made": "here"}, decimals=decimals)
+    assert load_curves(tmp_path / "x.json")["a"].returns[0, 0] == expected
+
+
+@pytest.mark.parametrize("decimals", [-1, 13, 2.5, None, True])
+def test_decimals_out_of_range_are_refused(tmp_path, decimals):
+    curves = Curves([0], [[1.0]], [[0.0]], [3])
+    with pytest.raises(ValueError, match=r"^decimals"):
+        save_curves(tmp_path / "x.json", {"a": curves}, {"made": "here"}, decimals=decimals)
+    assert not list(tmp_path.iterdir())

@@ -2,7 +2,6 @@
 
 import argparse
 import importlib
-import importlib.util
 import re
 import sys
 from dataclasses import asdict
@@ -14,10 +13,8 @@ import pytest
 from marl_lessons.evaluation.recorded import data_file, load_about, load_curves
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPT = ROOT / "benchmarks/maddpg_runs.py"
-spec = importlib.util.spec_from_file_location("maddpg_runs", SCRIPT)
-recording = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(recording)
+sys.path.insert(0, str(ROOT))
+recording = importlib.import_module("benchmarks.maddpg_runs")
 
 
 @pytest.mark.parametrize("name", recording.RUNS)

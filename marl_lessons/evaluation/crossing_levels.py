@@ -1,0 +1,170 @@
+"""What the blind crossing is worth to drivers who are silent, who toss coins, who hear one bit, and who see everything.
+
+Returns are of the pair: both cars' rewards of an episode added up, undiscounted, as
+:class:`~marl_lessons.envs.blind_crossing.BlindCrossing` pays them. Both cars drive by one table and have no memory. A table
+``go[own, other]`` holds the probability to go at places 0 (away), 1 (on the crossing), 1 + d (d cells to go); a driver who
+does not hear of the other has the same probability for every place of the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from scipy.optimize import minimize
+
+from marl_lessons.checks import as_flag, as_float_array, as_number
+from marl_lessons.envs.blind_crossing import AWAY, ON_THE_CROSSING, BlindCrossing
+
+MOST_TABLES = 20_000
+CHUNK = 1_000
+
+
+@dataclass(frozen=True, eq=False)
+class CrossingLevel:
+    """The expected ``pair_return`` of a best table ``go[own, other]`` of its kind."""
+
+    pair_return: float
+    go: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class CrossingLevels:
+    """The best of each kind, exactly unless said otherwise.
+
+    silent      a driver knows its own place and does always the same there
+    coin        a random symbol, heads or tails, anew each second: where it is told to, a driver goes at heads only
+    any_chance  any probability at each place. The best that was found, a lower bound: no proof that there is no better
+    one_bit     a driver hears whether the other is nearer: not away, and fewer cells to go, a car on the crossing having 0
+    all_seeing  one mind that sees both cars and the clock and drives both: a number, no table. No channel gives more
+    """
+
+    silent: CrossingLevel
+    coin: CrossingLevel
+    any_chance: CrossingLevel
+    one_bit: CrossingLevel
+    all_seeing: float
+
+
+def other_is_nearer(own: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Whether the other car is nearer than one's own, for places that broadcast: away is not near, equal is not nearer."""
+    return (other != AWAY) & (other < own)
+
+
+def pair_returns(worlds: BlindCrossing, go) -> np.ndarray:
+    """``[...]``: the pair's expected return when both cars drive by ``go[..., L, L]``, L = ``worlds.n_local_states``.
+
+    Backward over the seconds left: V(s) = Σ_a π(a|s) [R_0(s,a) + R_1(s,a) + V(s')], with both cars deciding
+    independently. Leading axes are different tables. Raises ValueError naming ``worlds`` or ``go``.
+    """
+    worlds = _check_crossing(worlds)
+    size = worlds.n_local_states
+    go = as_float_array("go", go, (..., size, size))
+    if go.min() < 0 or go.max() > 1:
+        raise ValueError(f"go: holds {go.min():g} to {go.max():g}; probabilities lie from 0 to 1")
+    tables = go.reshape(-1, size, size)
+    parts = [tables[k : k + CHUNK] for k in range(0, len(tables), CHUNK)]
+    return np.concatenate([_pair_returns(worlds, part) for part in parts]).reshape(go.shape[:-2])
+
+
+def best_table(
+    worlds: BlindCrossing, probabilities: Sequence[float] = (0.0, 1.0), one_bit: bool = False
+) -> CrossingLevel:
+    """The best of all tables that hold these ``probabilities`` to go: at each place, or with ``one_bit`` at each (place, bit).
+
+    Random symbols of K, one for each driver and second, allow the probabilities 0, 1/K, …, 1. Among equals the
+    first is returned. Raises ValueError naming the argument, and ``worlds`` if there are more than 20,000 tables.
+    """
+    size = _check_crossing(worlds).n_local_states
+    probabilities = as_float_array("probabilities", probabilities, (None,))
+    for k, probability in enumerate(probabilities.tolist()):
+        as_number(f"probabilities[{k}]", probability, 0.0, 1.0)
+    n_choices = (size - 2) * (2 if as_flag("one_bit", one_bit) else 1)
+    if len(probabilities) ** n_choices > MOST_TABLES:
+        raise ValueError(
+            f"worlds: {len(probabilities)}^{n_choices} tables; allowed are {MOST_TABLES}, take a smaller distance"
+        )
+    chosen = np.array(list(product(probabilities, repeat=n_choices)))
+    heard = other_is_nearer(*np.indices((size, size))) if one_bit else np.zeros((size, size), int)
+    go = _as_tables(chosen.reshape(len(chosen), size - 2, -1), heard.astype(int))
+    returns = pair_returns(worlds, go)
+    return CrossingLevel(float(returns.max()), go[returns.argmax()])
+
+
+def best_by_chance(worlds: BlindCrossing) -> CrossingLevel:
+    """A table without channel that no small change of its probabilities improves, found from the best with a coin.
+
+    A local maximum by L-BFGS-B; the value is a lower bound of the best. Raises ValueError naming ``worlds``.
+    """
+    coin = best_table(worlds, (0.0, 0.5, 1.0))
+    unheard = np.zeros(coin.go.shape, dtype=int)
+
+    def loss_and_slope(x: np.ndarray) -> tuple[float, np.ndarray]:
+        # The return is a polynomial, so a table may be tried a hair beyond 0 and 1.
+        step = 1e-5 * np.eye(len(x))
+        tried = np.concatenate([x[None], x + step, x - step])
+        returns = _pair_returns(worlds, _as_tables(tried[:, :, None], unheard))
+        up, down = np.split(returns[1:], 2)
+        return -returns[0], (down - up) / 2e-5
+
+    start = coin.go[ON_THE_CROSSING + 1 :, 0]
+    found = minimize(loss_and_slope, start, jac=True, method="L-BFGS-B", bounds=[(0, 1)] * len(start))  # fmt: skip
+    go = _as_tables(found.x[None, :, None], unheard)[0]
+    return CrossingLevel(float(pair_returns(worlds, go)), go)
+
+
+def best_pair_return(worlds: BlindCrossing) -> float:
+    """The expected return of one mind that sees both cars and the clock and drives both: dynamic programming.
+
+    Raises ValueError naming ``worlds``.
+    """
+    game = _check_crossing(worlds).game
+    next_state, reward = game.joint_transition.argmax(axis=2), game.joint_reward.sum(axis=0)
+    v = np.zeros(game.n_states)
+    for _ in range(worlds.time_limit):
+        v = (reward + v[next_state]).max(axis=1)
+    return float(game.initial @ v)
+
+
+def crossing_levels(worlds: BlindCrossing) -> CrossingLevels:
+    """All levels of these worlds, with their ``distance`` of 7 at most; raises ValueError naming ``worlds``."""
+    return CrossingLevels(
+        best_table(worlds),
+        best_table(worlds, (0.0, 0.5, 1.0)),
+        best_by_chance(worlds),
+        best_table(worlds, one_bit=True),
+        best_pair_return(worlds),
+    )
+
+
+def _pair_returns(worlds: BlindCrossing, go: np.ndarray) -> np.ndarray:
+    """``[B]``: :func:`pair_returns` of ``go[B, L, L]``, not checked."""
+    game = worlds.game
+    next_state, reward = game.joint_transition.argmax(axis=2), game.joint_reward.sum(axis=0)
+    own = go.transpose(1, 2, 0)  # [L, L, B]: tables side by side, so that numpy works on long rows
+    first, second = own.reshape(-1, len(go)), own.transpose(1, 0, 2).reshape(-1, len(go))
+    alive = slice(len(first))  # all states but the last, "crashed"
+    joint = [
+        (first if a else 1 - first) * (second if b else 1 - second)
+        for a, b in product((0, 1), repeat=2)
+    ]
+    paid = sum(p * reward[alive, a, None] for a, p in enumerate(joint))
+    v = np.zeros((game.n_states, len(go)))
+    for _ in range(worlds.time_limit):
+        v[alive] = paid + sum(p * v[next_state[alive, a]] for a, p in enumerate(joint))
+    return game.initial @ v
+
+
+def _as_tables(chosen: np.ndarray, heard: np.ndarray) -> np.ndarray:
+    """``[B, L, L]`` from ``chosen[B, distance, H]`` and what is ``heard[own, other]``; on the crossing and away a car goes."""
+    before = chosen[:, np.arange(len(heard) - 2)[:, None], heard[ON_THE_CROSSING + 1 :]]
+    rest = np.ones((len(chosen), ON_THE_CROSSING + 1, len(heard)))
+    return np.concatenate([rest, before], axis=1)
+
+
+def _check_crossing(worlds) -> BlindCrossing:
+    if not isinstance(worlds, BlindCrossing):
+        raise ValueError(f"worlds: expected a BlindCrossing, got {worlds!r:.80}")
+    return worlds
