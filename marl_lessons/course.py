@@ -76,7 +76,13 @@ COURSE = (
         160,
         "09_maddpg.ipynb",
     ),
-    Lesson("10", "Learning to communicate", "What would cars say, and would anybody listen?"),
+    Lesson(
+        "10",
+        "Learning to communicate",
+        "What would cars say, and would anybody listen?",
+        160,
+        "10_learning_to_communicate.ipynb",
+    ),
     Lesson("11", "A city of cars", "Does it hold together when the road network grows?"),
     Lesson("12", "Many seeds, many machines", "When is a result a result?"),
 )

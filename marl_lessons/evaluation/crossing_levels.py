@@ -15,6 +15,7 @@ from itertools import product
 import numpy as np
 from scipy.optimize import minimize
 
+from marl_lessons.algorithms.crossing_messages import KINDS
 from marl_lessons.checks import as_flag, as_float_array, as_number
 from marl_lessons.envs.blind_crossing import AWAY, ON_THE_CROSSING, BlindCrossing
 
@@ -67,6 +68,28 @@ def pair_returns(worlds: BlindCrossing, go) -> np.ndarray:
     tables = go.reshape(-1, size, size)
     parts = [tables[k : k + CHUNK] for k in range(0, len(tables), CHUNK)]
     return np.concatenate([_pair_returns(worlds, part) for part in parts]).reshape(go.shape[:-2])
+
+
+def chance_to_go(worlds: BlindCrossing, q, kind: str) -> np.ndarray:
+    """``[..., L, L]``: the chance to go at each own and other's place, by the greedy tables ``q[..., L · H, 2]`` of learners.
+
+    ``kind``: what they could hear, one of :data:`~marl_lessons.algorithms.crossing_messages.KINDS`, H numbers of it. Random
+    symbols are equally likely, whatever the other's place. For :func:`pair_returns`. Raises ValueError naming the argument.
+    """
+    size = _check_crossing(worlds).n_local_states
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise ValueError(f"kind is {kind!r:.80}; allowed are {', '.join(KINDS)}")
+    q = as_float_array("q", q, (..., None, 2))
+    n_heard = q.shape[-2] // size
+    wanted = {"nothing": 1, "one bit": 2, "distance": size}.get(kind, max(n_heard, 1))
+    if q.shape[-2] != size * wanted:
+        raise ValueError(f"q: {size * wanted} rows fit {kind!r}, got shape {q.shape}")
+    goes = q.reshape(*q.shape[:-2], size, wanted, 2).argmax(axis=-1).astype(float)
+    own, other = np.indices((size, size))
+    if kind == "random symbol":
+        return goes.mean(axis=-1)[..., own]
+    bit = other_is_nearer(own, other).astype(int)
+    return goes[..., own, {"nothing": 0 * own, "one bit": bit, "distance": other}[kind]]
 
 
 def best_table(

@@ -56,6 +56,7 @@ def draw_methods(
     against: tuple[str, str] | None = None,
     margin: float = 0.0,
     floor: float | None = None,
+    xlabel: str = "steps",
 ) -> Figure:
     """Learning curves ``curves[label] = (steps[K], values[K, E])``: every seed, the median, a band for 80 % of the seeds.
 
@@ -65,8 +66,9 @@ def draw_methods(
     At most 5 labels. Raises ValueError naming the argument.
     """
     curves, levels = _as_curves(curves), as_levels(levels)
-    if not isinstance(ylabel, str):
-        raise ValueError(f"ylabel: expected a text, got {ylabel!r:.80}")
+    for name, text in (("ylabel", ylabel), ("xlabel", xlabel)):
+        if not isinstance(text, str):
+            raise ValueError(f"{name}: expected a text, got {text!r:.80}")
     if against is not None:
         _check_pair(against, curves)
     margin = as_number("margin", margin, 0.0)
@@ -78,7 +80,7 @@ def draw_methods(
     draw_levels(ax, levels)
     edge = 0.06 * (every.max() - lowest) or 0.1
     ax.set(xlim=(0, max(steps[-1] for steps, _ in curves.values())))
-    ax.set(ylim=(lowest - edge, every.max() + edge), xlabel="steps", ylabel=ylabel)
+    ax.set(ylim=(lowest - edge, every.max() + edge), xlabel=xlabel, ylabel=ylabel)
     usual = "Thin: every seed, bold: their median"
     title = ax.set_title(usual if against is None else _mark(ax, curves, *against, margin))
     shrink = max(1.0, title.get_window_extent().width / ax.bbox.width)

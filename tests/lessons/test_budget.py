@@ -36,6 +36,7 @@ BUDGETS: dict[str, Budget] = {
         cpu_seconds=120, peak_mb=1000
     ),  # 1,000 pairs of each learner; networks, torch itself
     "09": Budget(cpu_seconds=120, peak_mb=1000),  # two training runs; torch itself
+    "10": Budget(cpu_seconds=180, peak_mb=1000),  # cars and prisoners that learn to talk; torch
 }
 LESSONS = lessons(ROOT)
 

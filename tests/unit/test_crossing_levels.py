@@ -13,6 +13,7 @@ from marl_lessons.evaluation.crossing_levels import (
     best_by_chance,
     best_pair_return,
     best_table,
+    chance_to_go,
     crossing_levels,
     other_is_nearer,
     pair_returns,
@@ -188,3 +189,42 @@ def test_bad_arguments_are_named(value):
 def test_too_many_tables_are_refused_with_their_number():
     with pytest.raises(ValueError, match=r"worlds.*2\^24"):
         best_table(BlindCrossing(distance=12), one_bit=True)
+
+
+@pytest.mark.parametrize(("kind", "n_heard"), [("nothing", 1), ("one bit", 2), ("distance", 5)])
+def test_the_chance_to_go_is_looked_up_row_by_row(kind, n_heard):
+    """Against a plain loop over both cars' places, for learned tables of any leading axes."""
+    worlds = BlindCrossing(1, distance=3)
+    size = worlds.n_local_states
+    q = np.random.default_rng(0).random((2, 3, size * n_heard, 2))
+    found = chance_to_go(worlds, q, kind)
+    assert found.shape == (2, 3, size, size)
+    for own in range(size):
+        for other in range(size):
+            heard = {"nothing": 0, "one bit": int(0 < other < own), "distance": other}[kind]
+            row = q[:, :, own * n_heard + heard]
+            assert (found[:, :, own, other] == (row[..., 1] > row[..., 0])).all()
+
+
+def test_the_chance_to_go_at_random_symbols_is_a_mean_over_them():
+    worlds = BlindCrossing(1, distance=3)
+    q = np.zeros((worlds.n_local_states * 2, 2))
+    q[::2, 1] = 1.0  # goes on symbol 0 alone
+    assert (chance_to_go(worlds, q, "random symbol") == 0.5).all()
+
+
+@pytest.mark.parametrize(
+    ("q", "kind", "name"),
+    [
+        (np.zeros((5, 2)), "loudly", "kind"),
+        (np.zeros((5, 2)), None, "kind"),
+        (np.zeros((5, 2)), "one bit", "q"),
+        (np.zeros((5, 3)), "nothing", "q"),
+        (np.full((5, 2), np.nan), "nothing", "q"),
+        (np.zeros((7, 2)), "random symbol", "q"),
+        (None, "nothing", "q"),
+    ],
+)
+def test_chances_to_go_of_nonsense_are_refused(q, kind, name):
+    with pytest.raises(ValueError, match=f"^{name}"):
+        chance_to_go(BlindCrossing(1, distance=3), q, kind)

@@ -15,6 +15,7 @@ from marl_lessons.evaluation.recorded import data_file, load_about, load_curves
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 recording = importlib.import_module("benchmarks.maddpg_runs")
+talk = importlib.import_module("benchmarks.talk_runs")
 
 
 @pytest.mark.parametrize("name", recording.RUNS)
@@ -33,6 +34,25 @@ def test_a_recording_says_truly_how_it_was_made(name):
     assert about["command"].startswith(start)
     given = recording.read_arguments([*about["command"].removeprefix(start).split(), "--overwrite"])
     assert (given.name, given.seeds) == (name, 10)
+
+
+@pytest.mark.parametrize("name", talk.RUNS)
+def test_a_recording_of_talk_says_truly_how_it_was_made(name):
+    path, experiment = data_file(f"talk_{name}.json"), talk.RUNS[name]
+    curves, about = load_curves(path), load_about(path)
+    assert list(curves) == [label for task in experiment.tasks for label in talk.labels(task)]
+    assert about["settings"] == talk.about(name, 1)["settings"]
+    for task in experiment.tasks:
+        for label in talk.labels(task):
+            assert curves[label].seeds.tolist() == list(range(100, 110))
+            assert len(curves[label].env_steps) == task.config.n_records + 1
+            n_steps = (
+                task.config.n_updates * task.config.n_episodes
+                if experiment.level is None
+                else task.config.n_steps * talk.N_WORLDS
+            )
+            assert curves[label].env_steps[-1] == n_steps
+    assert about["command"].startswith("python -m benchmarks.talk_runs " + name)
 
 
 def test_the_recorded_command_names_the_number_of_seeds_if_it_is_another():

@@ -250,3 +250,10 @@ def test_curves_with_other_steps_cannot_be_compared():
             earned_so_far([1, 2], bad)
     with pytest.raises(ValueError, match=r"^success\['a'\]"):
         draw_tampering({"a": None})
+
+
+def test_the_axis_says_what_is_counted():
+    assert draw_methods(methods(), "return").axes[0].get_xlabel() == "steps"
+    assert draw_methods(methods(), "return", xlabel="episodes").axes[0].get_xlabel() == "episodes"
+    with pytest.raises(ValueError, match=r"^xlabel"):
+        draw_methods(methods(), "return", xlabel=3)

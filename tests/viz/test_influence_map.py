@@ -48,6 +48,7 @@ def squares(ax):
 
 def test_cells_have_the_mean_of_all_their_cars():
     means, counts = measured()
+    means[0], counts[0] = 0.5, 3  # no car stands nowhere
     cells = on_cells(EASY, means, counts)
     for k in range(7):
         if k != 3:
