@@ -44,9 +44,9 @@ from marl_lessons.evaluation.riddle_levels import riddle_levels
 N_WORLDS, N_EPISODES, EVALUATION_SEED = 64, 400, 1
 
 
-def junction_config(n_steps: int, network) -> DeepIQLConfig:
-    """Settings on the Traffic Junction: exploration falls over 60 % of the steps, rewards are scaled to a size of 1."""
-    epsilon = Linear(1.0, 0.02, int(0.6 * n_steps), per="step")
+def junction_config(n_steps: int, network, exploring: float = 0.6) -> DeepIQLConfig:
+    """Settings on the Traffic Junction: exploration falls over a share of the steps, rewards are scaled to a size of 1."""
+    epsilon = Linear(1.0, 0.02, int(exploring * n_steps), per="step")
     return DeepIQLConfig(
         n_steps=n_steps, epsilon=epsilon, reward_scale=0.1, agent_id=False, network=network, n_records=20
     )  # fmt: skip
@@ -88,6 +88,15 @@ RUNS = {
             Task("CommNet, mean", junction_config(EASY, CommNet(SMALL))),
             Task("attention", junction_config(EASY, CommNet(SMALL, attention=True))),
             Task("no channel", junction_config(EASY, None)),
+        ],
+    ),
+    "ingredients": Experiment(
+        "easy",
+        [
+            Task("explores for 60 %", junction_config(EASY, SUM)),
+            Task("explores for 20 %", junction_config(EASY, SUM, exploring=0.2)),
+            Task("no layer after listening", junction_config(EASY, CommNet((32,), divisor=3.0))),
+            Task("one number a message", junction_config(EASY, CommNet(SMALL, 1, divisor=3.0))),
         ],
     ),
     "price": Experiment(
