@@ -28,14 +28,14 @@ from benchmarks.recording import (
     side_by_side,
     write,
 )
-from marl_lessons.algorithms.commnet import CommNet
+from marl_lessons.algorithms.communication.commnet import CommNet
+from marl_lessons.algorithms.communication.riddle_play import every_sequence
+from marl_lessons.algorithms.communication.riddle_settings import RiddleConfig
+from marl_lessons.algorithms.communication.riddle_training import train_riddle
+from marl_lessons.algorithms.communication.talking_gate import GatedWorlds
 from marl_lessons.algorithms.deep_iql import train_iql
 from marl_lessons.algorithms.deep_settings import DeepIQLConfig
-from marl_lessons.algorithms.riddle_play import every_sequence
-from marl_lessons.algorithms.riddle_settings import RiddleConfig
-from marl_lessons.algorithms.riddle_training import train_riddle
 from marl_lessons.algorithms.schedules import Linear
-from marl_lessons.algorithms.talking_gate import GatedWorlds
 from marl_lessons.envs import TrafficJunction
 from marl_lessons.evaluation import play_episodes
 from marl_lessons.evaluation.recorded import Curves
@@ -44,12 +44,11 @@ from marl_lessons.evaluation.riddle_levels import riddle_levels
 N_WORLDS, N_EPISODES, EVALUATION_SEED = 64, 400, 1
 
 
-def junction_config(n_steps: int, network, exploring: float = 0.6) -> DeepIQLConfig:
+def junction_config(n_steps: int, network, exploring: float = 0.6, **settings) -> DeepIQLConfig:
     """Settings on the Traffic Junction: exploration falls over a share of the steps, rewards are scaled to a size of 1."""
     epsilon = Linear(1.0, 0.02, int(exploring * n_steps), per="step")
-    return DeepIQLConfig(
-        n_steps=n_steps, epsilon=epsilon, reward_scale=0.1, agent_id=False, network=network, n_records=20
-    )  # fmt: skip
+    common = {"reward_scale": 0.1, "agent_id": False, "n_records": 20}
+    return DeepIQLConfig(n_steps=n_steps, epsilon=epsilon, network=network, **common, **settings)
 
 
 class Task(NamedTuple):

@@ -102,6 +102,14 @@ def as_count(name: str, value, low: int = 1) -> int:
     return int(value)
 
 
+def as_position(name: str, value, count: int) -> int:
+    """Return ``value`` as an integer from 0 to ``count`` - 1; raises ValueError naming ``name`` for anything else."""
+    position = as_count(name, value, low=0)
+    if position >= count:
+        raise ValueError(f"{name} is {position}; allowed are 0 to {count - 1}")
+    return position
+
+
 def as_flag(name: str, value) -> bool:
     """Return True or False as it is; raises ValueError naming ``name`` for anything else (also for 1 or "yes")."""
     if not isinstance(value, bool | np.bool_):

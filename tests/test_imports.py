@@ -37,13 +37,13 @@ TORCH_MODULES: set[str] = {
         "actor_policy",
         "maddpg_faults",
         "maddpg_blinkers",
-        "commnet",
-        "talking_policy",
-        "channel",
-        "recurrent",
-        "riddle_agents",
-        "riddle_learning",
-        "riddle_training",
+        "communication.commnet",
+        "communication.talking_policy",
+        "communication.channel",
+        "communication.recurrent",
+        "communication.riddle_agents",
+        "communication.riddle_learning",
+        "communication.riddle_training",
     )
 }
 

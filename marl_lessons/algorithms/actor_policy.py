@@ -14,7 +14,12 @@ from torch import Tensor
 
 from marl_lessons.algorithms.maddpg_losses import continuous_action, critic_values, everyone
 from marl_lessons.algorithms.networks import mlp
-from marl_lessons.checks import as_count, as_flag, as_float_array
+from marl_lessons.checks import (
+    as_count,
+    as_flag,
+    as_float_array,
+    as_position,
+)
 
 LARGEST = float(np.finfo(np.float32).max)  # networks compute in float32
 
@@ -68,9 +73,7 @@ class ActorPolicy:
         It also takes rows as the worlds hand them out, ``[E, d]`` with d the widest agent's size: entries beyond its own d_i
         have no effect, if they are finite.
         """
-        i = as_count("agent", agent, low=0)
-        if i >= len(self.action_sizes):
-            raise ValueError(f"agent is {i}; allowed are 0 to {len(self.action_sizes) - 1}")
+        i = as_position("agent", agent, len(self.action_sizes))
         d, k, width = self.observation_sizes[i], self.action_sizes[i], max(self.observation_sizes)
 
         def act(observation: np.ndarray) -> np.ndarray:

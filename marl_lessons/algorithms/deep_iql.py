@@ -29,9 +29,11 @@ from marl_lessons.algorithms.history import as_config
 from marl_lessons.algorithms.networks import copy_parameters, init_mlp, move_towards
 from marl_lessons.algorithms.replay import Batch, Replay
 from marl_lessons.algorithms.schedules import Progress
-from marl_lessons.algorithms.talking_gate import check_gate
 from marl_lessons.algorithms.temporal_difference import epsilon_greedy, one_draw_for_all
-from marl_lessons.checks import as_count, as_float_array
+from marl_lessons.checks import (
+    as_float_array,
+    as_position,
+)
 from marl_lessons.envs.batched import BatchedWorlds
 from marl_lessons.seeds import UniformStreams, as_seeds
 
@@ -68,9 +70,7 @@ class GreedyPolicy:
 
     def of_seed(self, which: int) -> GreedyPolicy:
         """The policy of the seed at position ``which`` alone; raises ValueError naming ``which``."""
-        which = as_count("which", which, low=0)
-        if which >= self.n_seeds:
-            raise ValueError(f"which is {which}; allowed are 0 to {self.n_seeds - 1}")
+        which = as_position("which", which, self.n_seeds)
         per_seed = 1 if self.share_parameters else self.n_agents
         mine = slice(which * per_seed, (which + 1) * per_seed)
         parameters = [p[mine] for p in self.parameters]
@@ -88,12 +88,15 @@ def as_inputs(observations: np.ndarray, n_seeds: int, agent_id: bool, device) ->
 class PlainNetwork:
     """The usual network of deep Q-learning: each agent values what it sees by itself, nobody hears anybody.
 
-    A network of another kind, ``DeepIQLConfig.network``, has the same three methods.
+    A network of another kind, ``DeepIQLConfig.network``, has the same methods.
     """
 
     hidden_sizes: tuple[int, ...]
     share_parameters: bool
     agent_id: bool
+
+    def check_worlds(self, worlds: BatchedWorlds) -> None:
+        """Raises ValueError naming ``config`` for worlds that the network does not fit; this one fits all."""
 
     def init(self, n_inputs: int, n_actions: int, generators, device="cpu") -> list[Tensor]:
         """Parameters of one network for each generator: tensors whose first axis is the network's number."""
@@ -177,7 +180,7 @@ def train_iql(
     kept; it must not step ``worlds``, so make others for it. ``before_step(worlds, step)`` may change the worlds while
     training goes on, such as how many cars arrive.
 
-    ``config.network`` exchanges the network: with :class:`~marl_lessons.algorithms.commnet.CommNet` agents learn what to say.
+    ``config.network`` exchanges the network: with :class:`~marl_lessons.algorithms.communication.commnet.CommNet` agents learn what to say.
 
     Example, the first actions of the first seed's cars in other worlds::
 
@@ -194,7 +197,7 @@ def train_iql(
     config, seeds = as_config(config, DeepIQLConfig), as_seeds(seeds)
     shape, device = checked_shape(worlds, seeds, config), usable_device(device)
     check_functions(progress=progress, evaluate=evaluate, before_step=before_step)
-    check_gate(worlds, config.network)
+    network_of(config).check_worlds(worlds)
     n_seeds, n_worlds, n_agents = shape
     seen_shape = (worlds.n_worlds, n_agents, max(worlds.observation_sizes))
     # Where random numbers come from: one stream for all worlds, and for each seed its own for ε and for torch.
@@ -207,7 +210,7 @@ def train_iql(
     network = network_of(config)
     online = network.init(n_inputs, worlds.n_actions[0], owners, device)
     target = copy_parameters(online)
-    optimizer = torch.optim.Adam(online, lr=config.learning_rate)
+    optimizer = torch.optim.Adam(online)
     replay = Replay(config.buffer_size, n_seeds, n_agents, n_inputs, device)
     recorder = DeepRecorder(config, seeds, shape)
 
@@ -237,6 +240,7 @@ def train_iql(
         replay.add(inputs, actions, rewards, next_inputs, terminated, active)
         recorder.step_made(step, result.rewards, result.ended)
         inputs = see(worlds.reset_where(result.ended, rng)) if result.ended.any() else next_inputs
+        optimizer.param_groups[0]["lr"] = config.learning_rate_at(step)
         for _ in range(config.updates_per_step if step >= config.learn_from else 0):
             batch = replay.sample(config.batch_size, generators)
             recorder.update_made(q_update(online, target, optimizer, batch, config))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from marl_lessons.algorithms.schedules import Schedule, as_exploration
+from marl_lessons.algorithms.schedules import Linear, Progress, Schedule, as_exploration
 from marl_lessons.checks import as_count, as_flag, as_number
 
 USUAL_RECORDS = 20
@@ -16,7 +16,7 @@ class DeepIQLConfig:
 
     n_steps          steps that every world makes (typical 500 to 5,000)
     hidden_sizes     units of each hidden layer (typical ``(64, 64)``)
-    learning_rate    of Adam (typical 5e-4 to 2e-3)
+    learning_rate    of Adam (typical 5e-4 to 2e-3): a number in (0, 1], or ``Linear(..., per="step")``, by which it falls
     discount         γ in [0, 1] (typical 0.9 to 0.99)
     batch_size       joint transitions in a batch, for each seed (typical 32 to 512)
     buffer_size      joint transitions that each seed's replay keeps (typical 5,000 to 100,000)
@@ -35,7 +35,7 @@ class DeepIQLConfig:
                      truncation as termination: a mistake, here to be studied.
     reward_scale     the learner sees rewards times this number, above 0 (typical: such that returns are of size 1 to 10)
     network          None: each agent values what it sees by itself, through ``hidden_sizes``. Else a network with messages
-                     between the agents, :class:`~marl_lessons.algorithms.commnet.CommNet`, or any object with the methods of
+                     between the agents, :class:`~marl_lessons.algorithms.communication.commnet.CommNet`, or any object with the methods of
                      :class:`~marl_lessons.algorithms.deep_iql.PlainNetwork`. It has sizes of its own, ``hidden_sizes`` is
                      not used. It needs ``agent_id`` False and ``share_parameters`` True
     n_records        K: networks are recorded K times at equal distances, and at the start; None: 20 times, or at every step
@@ -43,7 +43,7 @@ class DeepIQLConfig:
 
     n_steps: int = 1_000
     hidden_sizes: tuple[int, ...] = (64, 64)
-    learning_rate: float = 1e-3
+    learning_rate: Linear | float = 1e-3
     discount: float = 0.95
     batch_size: int = 256
     buffer_size: int = 40_000
@@ -73,7 +73,7 @@ class DeepIQLConfig:
             put_checked(self, name, as_flag)
         for name in ("correlated_exploration", "bootstrap_on_truncation"):
             put_checked(self, name, as_flag)
-        put_checked(self, "learning_rate", as_positive, 1.0)
+        put_checked(self, "learning_rate", as_learning_rate)
         put_checked(self, "reward_scale", as_positive, 1e6)
         put_checked(self, "discount", as_number, 0.0, 1.0)
         put_checked(self, "epsilon", as_exploration)
@@ -84,13 +84,20 @@ class DeepIQLConfig:
                 f"n_records is {self.n_records}; allowed is at most n_steps = {self.n_steps}"
             )
 
+    def learning_rate_at(self, step: int) -> float:
+        """Adam's learning rate at ``step``, counted from 0."""
+        if isinstance(self.learning_rate, Linear):
+            return float(self.learning_rate(Progress(step, None, None)))
+        return self.learning_rate
+
 
 def check_network(config: DeepIQLConfig) -> None:
     """Raises ValueError naming ``network`` for an object that is none, or ``agent_id`` or ``share_parameters`` beside one."""
     if config.network is None:
         return
     if isinstance(config.network, type) or not all(
-        callable(getattr(config.network, method, None)) for method in ("init", "values", "policy")
+        callable(getattr(config.network, method, None))
+        for method in ("check_worlds", "init", "values", "policy")
     ):
         raise ValueError(
             f"network: expected a network as CommNet() or None, got {config.network!r:.80}"
@@ -115,6 +122,18 @@ def as_units(name: str, value) -> tuple[int, ...]:
             f"{name}: expected the units of each hidden layer, as (64, 64), got {value!r:.80}"
         )
     return tuple(as_count(f"{name}[{k}]", size) for k, size in enumerate(value))
+
+
+def as_learning_rate(name: str, value) -> Linear | float:
+    """A number in (0, 1], or a line that counts steps and begins above 0; raises ValueError naming ``name`` otherwise.
+
+    Lines that count episodes are refused: seeds finish them at different times, but share one optimiser.
+    """
+    if not isinstance(value, Linear):
+        return as_positive(name, value, 1.0)
+    if value.per != "step" or value.start == 0:
+        raise ValueError(f'{name}: expected a Linear above 0 with per="step", got {value!r:.80}')
+    return value
 
 
 def as_positive(name: str, value, high: float) -> float:

@@ -90,6 +90,33 @@ class ContinuousWorlds(WorldsSideBySide, Protocol):
         """Advance every world by the joint actions ``[E, n, k]``, numbers from 0 to 1."""
 
 
+class WorldsAround:
+    """Batched worlds around others, ``worlds``, whose numbers of worlds, agents and actions they keep.
+
+    A subclass says what it changes: it has a ``step`` and a ``reset_where``, and may set other sizes.
+    """
+
+    def __init__(self, worlds: BatchedWorlds):
+        """Raises ValueError naming ``worlds`` if they are not batched worlds with whole-number actions."""
+        self.worlds = check_batched_worlds("worlds", worlds)
+        self.n_worlds, self.n_agents = worlds.n_worlds, worlds.n_agents
+        self.n_actions, self.observation_sizes = worlds.n_actions, worlds.observation_sizes
+
+    @property
+    def active(self) -> np.ndarray:
+        """``[E, n]`` booleans: which agents take part at the next step."""
+        return self.worlds.active
+
+    @property
+    def ended(self) -> np.ndarray:
+        """``[E]`` booleans: whose episode is over, or has not begun."""
+        return self.worlds.ended
+
+    def reset(self, rng: np.random.Generator) -> np.ndarray:
+        """Begin a new episode in every world; returns the observations ``[E, n, d]``. Raises ValueError naming ``rng``."""
+        return self.reset_where(np.ones(self.n_worlds, dtype=bool), rng)
+
+
 SHARED = (*WorldsSideBySide.__annotations__, "reset", "reset_where", "step")
 
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from marl_lessons.checks import as_count, as_number
+from marl_lessons.checks import as_count
 from marl_lessons.envs.batched import BatchedStep
+from marl_lessons.envs.game_checks import single_rewards
 from marl_lessons.envs.game_worlds import one_hot
 from marl_lessons.envs.markov_game import MarkovGame
 from marl_lessons.envs.simulation import Worlds
@@ -56,13 +57,8 @@ def blind_crossing_game(
     distance = as_count("distance", distance, low=2)
     if distance > FARTHEST:
         raise ValueError(f"distance is {distance}; allowed are 2 to {FARTHEST}")
-    crash, passing, step = (
-        as_number(name, value, -1e12, 1e12)
-        for name, value in (
-            ("crash_reward", crash_reward),
-            ("pass_reward", pass_reward),
-            ("step_reward", step_reward),
-        )
+    crash, passing, step = single_rewards(
+        crash_reward=crash_reward, pass_reward=pass_reward, step_reward=step_reward
     )
     shape = (distance + 2, distance + 2)
     crashed = shape[0] * shape[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from marl_lessons.checks import as_count, as_number
+from marl_lessons.envs.game_checks import single_rewards
 from marl_lessons.envs.markov_game import MarkovGame
 
 BRAKE, GO = 0, 1
@@ -43,8 +44,9 @@ def crossroads(
     light, durations = light_kernel(green, yellow, red), _durations(green, yellow, red)
     grip = as_number("grip", grip, 0.0, 1.0)
     crash_probability = as_number("crash_probability", crash_probability, 0.0, 1.0)
-    rewards = [as_number(name, value, -1e12, 1e12) for name, value in
-               (("crash_reward", crash_reward), ("arrival_reward", arrival_reward), ("step_reward", step_reward))]  # fmt: skip
+    rewards = single_rewards(
+        crash_reward=crash_reward, arrival_reward=arrival_reward, step_reward=step_reward
+    )
     n_states = 6 * distance + 2
     passed, crashed = n_states - 2, n_states - 1
     transition = np.zeros((n_states, 2, n_states))

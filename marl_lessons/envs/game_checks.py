@@ -10,7 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from marl_lessons.checks import as_distributions, as_flags, as_float_array
+from marl_lessons.checks import as_distributions, as_flags, as_float_array, as_number
+
+LARGEST_REWARD = 1e12  # of a single event
 
 
 def checked_transition(transition) -> np.ndarray:
@@ -41,6 +43,13 @@ def checked_rewards(
             "reward differs from the expectation of outcome_reward; give one of the two only"
         )
     return expected, outcome_reward
+
+
+def single_rewards(**rewards: float) -> list[float]:
+    """What single events pay, as floats, in the order given; raises ValueError naming the first that is no usable number."""
+    return [
+        as_number(name, value, -LARGEST_REWARD, LARGEST_REWARD) for name, value in rewards.items()
+    ]
 
 
 def _as_broadcast(name: str, value, shape: tuple[int, ...]) -> np.ndarray:

@@ -12,7 +12,12 @@ from numbers import Real
 
 import numpy as np
 
-from marl_lessons.checks import as_count, as_distributions, as_flag, as_number
+from marl_lessons.checks import (
+    as_distributions,
+    as_flag,
+    as_number,
+    as_position,
+)
 from marl_lessons.envs.game_checks import (
     checked_action_names,
     checked_initial,
@@ -189,8 +194,7 @@ class MarkovGame:
         Sec. 5.3.2). ``policies[agent]`` is ignored and may be None. ``outcomes=False`` leaves out the rewards of single
         outcomes, which planning does not need. Raises ValueError naming ``agent`` or ``policies``.
         """
-        if as_count("agent", agent, low=0) >= self.n_agents:
-            raise ValueError(f"agent is {agent}; allowed are 0 to {self.n_agents - 1}")
+        agent = as_position("agent", agent, self.n_agents)
         others = self.check_policies(policies, skip=agent)
         transition, reward = self.transition, self.reward[agent]
         outcome = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from marl_lessons.checks import as_count, as_float_array, as_number
+from marl_lessons.envs.game_checks import single_rewards
 from marl_lessons.envs.markov_game import MarkovGame
 
 WAIT, GO = 0, 1
@@ -32,13 +33,8 @@ def two_cars(
     """
     distance = as_count("distance", distance)
     slip = as_number("slip", slip, 0.0, 1.0)
-    crash, passing, step = (
-        as_number(name, value, -1e12, 1e12)
-        for name, value in (
-            ("crash_reward", crash_reward),
-            ("pass_reward", pass_reward),
-            ("step_reward", step_reward),
-        )
+    crash, passing, step = single_rewards(
+        crash_reward=crash_reward, pass_reward=pass_reward, step_reward=step_reward
     )
     delay = step * as_float_array("urgency", urgency, (2,))
     shape = (distance + 1, distance + 1)

@@ -1,5 +1,6 @@
 """Measuring: distances to the exact answer, what a best responder would gain, and summaries over seeds."""
 
+from marl_lessons.evaluation.break_even import break_even, earned_so_far
 from marl_lessons.evaluation.convergence import distance_to_optimum, greedy_return, reachable_states
 from marl_lessons.evaluation.crossing_levels import (
     CrossingLevel,
@@ -41,20 +42,22 @@ from marl_lessons.evaluation.influence import (
     influence_of_all,
     influence_of_each,
 )
+from marl_lessons.evaluation.information import (
+    bits_per_step,
+    entropy,
+    entropy_from_counts,
+    information_from_counts,
+    joint_counts,
+    mutual_information,
+    plug_in_bias,
+)
 from marl_lessons.evaluation.interventions import Outcome, under_interventions
 from marl_lessons.evaluation.matches import share_won, state_chances
 from marl_lessons.evaluation.messages import (
     InfluenceMap,
-    bits_per_step,
     causal_influence,
-    entropy,
-    entropy_from_counts,
     influence_map,
-    information_from_counts,
     instantaneous_coordination,
-    joint_counts,
-    mutual_information,
-    plug_in_bias,
     policy_by_message,
     positive_listening,
     positive_signalling,
@@ -141,6 +144,7 @@ __all__ = [
     "best_untold_return",
     "bits_per_step",
     "bootstrap_drift",
+    "break_even",
     "by_pair",
     "by_place",
     "causal_influence",
@@ -150,6 +154,7 @@ __all__ = [
     "discounted_returns",
     "distance_to_optimum",
     "drift",
+    "earned_so_far",
     "entropy",
     "entropy_from_counts",
     "expected_targets",

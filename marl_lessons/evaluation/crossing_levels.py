@@ -15,7 +15,7 @@ from itertools import product
 import numpy as np
 from scipy.optimize import minimize
 
-from marl_lessons.algorithms.crossing_messages import KINDS
+from marl_lessons.algorithms.communication.crossing_messages import KINDS
 from marl_lessons.checks import as_flag, as_float_array, as_number
 from marl_lessons.envs.blind_crossing import AWAY, ON_THE_CROSSING, BlindCrossing
 
@@ -73,7 +73,7 @@ def pair_returns(worlds: BlindCrossing, go) -> np.ndarray:
 def chance_to_go(worlds: BlindCrossing, q, kind: str) -> np.ndarray:
     """``[..., L, L]``: the chance to go at each own and other's place, by the greedy tables ``q[..., L · H, 2]`` of learners.
 
-    ``kind``: what they could hear, one of :data:`~marl_lessons.algorithms.crossing_messages.KINDS`, H numbers of it. Random
+    ``kind``: what they could hear, one of :data:`~marl_lessons.algorithms.communication.crossing_messages.KINDS`, H numbers of it. Random
     symbols are equally likely, whatever the other's place. For :func:`pair_returns`. Raises ValueError naming the argument.
     """
     size = _check_crossing(worlds).n_local_states

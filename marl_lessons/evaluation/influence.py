@@ -1,7 +1,7 @@
 """Who is listened to, and where: the causal influence of messages that are vectors, on cars of the Traffic Junction.
 
 Every listener is asked what it would do if it had heard something else in the very same place. What it hears instead are true
-messages of the same moment from other worlds, as in :func:`~marl_lessons.evaluation.interventions.shuffle`; nothing else
+messages of the same moment from other worlds, as in :func:`~marl_lessons.evaluation.channels.shuffle`; nothing else
 changes: it sees the same, and as many cars speak. Two questions can be answered so, both in bits:
 
 *Causal influence*: how much does what a car does depend on what it hears? It is the information that message and action share

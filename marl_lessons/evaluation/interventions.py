@@ -1,34 +1,20 @@
-"""What becomes of trained agents whose messages are tampered with: muted, shuffled, delayed, drowned in noise.
+"""What becomes of trained agents whose messages are tampered with on the way.
 
-An intervention is a channel: ``channel(messages, present)`` returns what arrives, an array of its own. Messages are vectors
-``[E, n, w]`` or, where it says so, whole numbers ``[E, n]``: what n agents in E worlds say at one moment, all at once.
-``present[E, n]`` tells who speaks. Entries of those who don't speak come back as they are; nobody reads them. A channel is
-called once for each moment. Every channel raises ValueError naming ``messages`` or ``present``.
-
-``policy.through(channel)`` is a policy like ``policy`` whose messages pass through ``channel``.
+An intervention is a channel of :mod:`~marl_lessons.evaluation.channels`, set at test time: ``policy.through(channel)`` is a
+policy like ``policy`` whose messages pass through ``channel``.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
-from marl_lessons.checks import (
-    as_count,
-    as_flags,
-    as_float_array,
-    as_generator,
-    as_indices,
-    as_number,
-)
+from marl_lessons.algorithms.communication.message_buffer import Channel
+from marl_lessons.checks import as_count, as_flags
 from marl_lessons.envs.batched import BatchedWorlds, check_batched_worlds
 from marl_lessons.evaluation.episodes import Share, play_episodes, share
-
-Channel = Callable[[np.ndarray, np.ndarray], np.ndarray]
-N_MESSAGES = 2**31  # more than anybody needs
 
 
 class Outcome(NamedTuple):
@@ -42,141 +28,6 @@ class Outcome(NamedTuple):
     success: Share
     mean_return: float
     return_error: float
-
-
-def mute() -> Channel:
-    """Nothing is said: every vector ``[E, n, w]`` becomes zeros. For whole numbers see :func:`fixed`."""
-
-    def channel(messages, present):
-        messages, present = _checked(messages, present, vectors=True)
-        return np.where(present[:, :, None], np.zeros_like(messages), messages)
-
-    return channel
-
-
-def fixed(message) -> Channel:
-    """Everybody says the same at all times: a vector ``message[w]``, or a whole number where messages are ``[E, n]``.
-
-    It carries no information, as :func:`mute`, but its length may be one that listeners know. Raises ValueError naming
-    ``message``.
-    """
-    if isinstance(message, int | np.integer) and not isinstance(message, bool):
-        said = np.array(as_count("message", message, low=0))
-    else:
-        said = as_float_array("message", message, (None,))
-
-    def channel(messages, present):
-        messages, present = _checked(messages, present, vectors=said.ndim == 1)
-        if said.ndim and len(said) != messages.shape[2]:
-            raise ValueError(
-                f"messages: width {messages.shape[2]}, but the fixed message has {len(said)} entries"
-            )
-        where = present[:, :, None] if said.ndim else present
-        return np.where(where, said.astype(messages.dtype), messages)
-
-    return channel
-
-
-def shuffle(rng: np.random.Generator) -> Channel:
-    """Listeners hear true messages of the same moment from other worlds: lies that sound right. Vectors or whole numbers.
-
-    What agent i says in one world is exchanged for what agent i says in another, among the worlds in which i is present. So
-    each agent's messages are as frequent as before, also where agents have different roles or codes of their own, and
-    nothing is left that they tell about the world they arrive in. The worlds change places on one random round trip
-    through all of them: where i speaks in two worlds or more nobody's message stays, where it speaks in one it does.
-    Needs two worlds with one common code. Raises ValueError naming ``rng``; the channel if there is only one world.
-    """
-    rng = as_generator("rng", rng)
-
-    def channel(messages, present):
-        messages, present = _checked(messages, present)
-        if len(messages) < 2:
-            raise ValueError("messages: shuffling needs at least 2 worlds, got 1")
-        heard = messages.copy()
-        for i in range(messages.shape[1]):
-            tour = rng.permutation(np.flatnonzero(present[:, i]))
-            heard[tour, i] = messages[np.roll(tour, 1), i]
-        return heard
-
-    return channel
-
-
-def noise(scale: float, rng: np.random.Generator) -> Channel:
-    """Every entry of every vector is heard with normal noise of standard deviation ``scale``, 0 or more.
-
-    Raises ValueError naming ``scale`` or ``rng``.
-    """
-    scale, rng = as_number("scale", scale, 0.0, 1e30), as_generator("rng", rng)
-
-    def channel(messages, present):
-        messages, present = _checked(messages, present, vectors=True)
-        heard = messages + (scale * rng.standard_normal(messages.shape)).astype(messages.dtype)
-        return np.where(present[:, :, None], heard, messages)
-
-    return channel
-
-
-def garble(share_garbled: float, n_messages: int, rng: np.random.Generator) -> Channel:
-    """Whole numbers ``[E, n]`` below ``n_messages``: each is, with chance ``share_garbled``, heard as one drawn at random.
-
-    The number drawn may be the one that was said: with two messages a share of 2e is a symmetric channel that errs with
-    chance e. Raises ValueError naming the argument.
-    """
-    share_garbled = as_number("share_garbled", share_garbled, 0.0, 1.0)
-    n_messages, rng = as_count("n_messages", n_messages), as_generator("rng", rng)
-
-    def channel(messages, present):
-        messages, present = _checked(messages, present, vectors=False, upper=n_messages)
-        garbled = present & (rng.random(messages.shape) < share_garbled)
-        drawn = rng.integers(n_messages, size=messages.shape)
-        return np.where(garbled, drawn, messages)
-
-    return channel
-
-
-class Delay:
-    """A channel through which every message is heard ``steps`` moments after it was said. Vectors or whole numbers.
-
-    Whoever has been present for ``steps`` moments or fewer is heard saying ``before``: a number. Who was absent in between
-    begins anew. Where somebody is present from one episode to the next the channel cannot see that a new one begins: call
-    :meth:`forget`. Nor can it see that a slot changes hands without a gap: its new owner is heard with the last one's voice.
-    Raises ValueError naming ``steps`` or ``before``.
-    """
-
-    def __init__(self, steps: int, before=0):
-        self.steps, self.before = as_count("steps", steps, low=0), as_number("before", before)
-        if not np.isfinite(self.before):
-            raise ValueError(f"before is {before}; allowed is a finite number")
-        self.forget()
-
-    def forget(self, which: np.ndarray | None = None) -> None:
-        """Forget what was said, in all worlds or where ``which[E]`` is True; raises ValueError naming ``which``."""
-        if which is None:
-            self._said, self._age = deque(maxlen=self.steps + 1), None
-            return
-        n_worlds = None if self._age is None else len(self._age)
-        which = np.asarray(which)
-        if which.dtype != bool or which.ndim != 1 or n_worlds not in (None, len(which)):
-            raise ValueError(f"which: expected {n_worlds or ''} booleans, one for each world")
-        if self._age is not None:
-            self._age[which] = 0
-
-    def __call__(self, messages: np.ndarray, present: np.ndarray) -> np.ndarray:
-        """What is heard now; raises ValueError naming ``messages`` or ``present``."""
-        messages, present = _checked(messages, present)
-        if messages.ndim == 2 and (self.before < 0 or self.before % 1):
-            raise ValueError(f"messages: whole numbers are said, but before is {self.before}")
-        if self._said and self._said[-1].shape != messages.shape:
-            raise ValueError(
-                f"messages: shape {messages.shape} after {self._said[-1].shape}; call forget() first"
-            )
-        self._said.append(messages)
-        age = np.zeros(present.shape, dtype=int) if self._age is None else self._age
-        self._age = np.where(present, age + 1, 0)  # moments present in a row, this one included
-        axes = (..., None) if messages.ndim == 3 else ...
-        before = np.array(self.before).astype(messages.dtype)
-        heard = np.where((self._age > self.steps)[axes], self._said[0], before)
-        return np.where(present[axes], heard, messages)
 
 
 def under_interventions(
@@ -239,19 +90,3 @@ def _outcome(policy, worlds, channel, success, n_rounds: int, seed: int) -> Outc
     returns = np.concatenate([played.returns for played in rounds]).mean(axis=1)
     error = returns.std() / np.sqrt(len(returns))
     return Outcome(share(measured), float(returns.mean()), float(error))
-
-
-def _checked(messages, present, vectors: bool | None = None, upper: int = N_MESSAGES):
-    """Vectors as floats, whole numbers as np.intp, ``present`` as booleans; ``vectors`` None allows both kinds."""
-    given = as_float_array("messages", messages, (...,))
-    if given.ndim == 3 if vectors is None else vectors:
-        given = as_float_array("messages", messages, (None, None, None))
-        messages = given.astype(np.result_type(np.asarray(messages), np.float32))
-    else:
-        messages = as_indices("messages", messages, (None, None), upper)
-    present = np.asarray(present)
-    if present.dtype != bool or present.shape != messages.shape[:2]:
-        raise ValueError(
-            f"present: expected booleans of shape {messages.shape[:2]}, got {present.dtype} of shape {present.shape}"
-        )
-    return messages, present

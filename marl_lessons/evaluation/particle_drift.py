@@ -17,7 +17,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from marl_lessons.checks import as_count, as_float_array
+from marl_lessons.checks import (
+    as_count,
+    as_float_array,
+    as_position,
+)
 from marl_lessons.envs.particles import ParticleWorlds
 from marl_lessons.evaluation.particle_frames import check_function
 from marl_lessons.evaluation.particle_probes import (
@@ -132,9 +136,7 @@ def bootstrap_drift(critic: Critic, observations, policies: Sequence[Policy]) ->
 
 def as_agent(agent: int, worlds: ParticleWorlds) -> int:
     """``agent`` as it is; raises ValueError naming it unless it is the number of one."""
-    if as_count("agent", agent, low=0) >= worlds.n_agents:
-        raise ValueError(f"agent is {agent}; allowed are 0 to {worlds.n_agents - 1}")
-    return int(agent)
+    return as_position("agent", agent, worlds.n_agents)
 
 
 def as_policies(policies: Sequence[Policy]) -> list[Policy]:

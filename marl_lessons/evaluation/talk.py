@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from marl_lessons.algorithms.talking_gate import GatedWorlds
+from marl_lessons.algorithms.communication.talking_gate import GatedWorlds
 from marl_lessons.checks import as_count, as_float_array, as_generator, as_indices
 from marl_lessons.envs.traffic_junction import TrafficJunction, check_junction
 from marl_lessons.envs.traffic_routes import Level, network
@@ -85,7 +85,7 @@ def record_talk(
 ) -> TalkFrames:
     """Play one episode in each world, or its first ``n_steps``, and write down what is said and done.
 
-    ``policy``: a :class:`~marl_lessons.algorithms.talking_policy.TalkingPolicy` of one seed. Its channel, if it has one, is
+    ``policy``: a :class:`~marl_lessons.algorithms.communication.talking_policy.TalkingPolicy` of one seed. Its channel, if it has one, is
     passed once at each moment. ``worlds`` may have a gate: actions are then gas or brake alone, and ``speaks`` tells the
     rest. Raises ValueError naming the argument; ``policy: ...`` also for an answer of the wrong form.
     """

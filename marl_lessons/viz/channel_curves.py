@@ -77,14 +77,16 @@ def draw_channel(
         told = f": {row[now].value:.2f}" if now in row else ""
         _draw_success(axes[0], [place[x] for x in row], list(row.values()), f"{label}{told}", looks[label])  # fmt: skip
     draw_levels(axes[0], levels)
-    axes[0].set(ylim=(-0.03, 1.03), title="Success", ylabel="share of episodes")
+    axes[0].set(ylim=(-0.03, 1.03), title=_success_title(success, now), ylabel="share of episodes")
     for label, row in bits.items():
         colour, style, marker = looks[label]
         told = f"{label}: {row[now]:.2f}" if now in row else label
         at = [place[x] for x in row]
         axes[1].plot(at, list(row.values()), color=colour, linestyle=style, marker=marker, label=told)  # fmt: skip
     if bits:
-        axes[1].set(title="What the channel carries", ylabel="bits per step")
+        told = [f"{row[now]:.2f}" for row in bits.values() if now in row]
+        title = f"Carries {' or '.join(told)} bits" if told else "What the channel carries"
+        axes[1].set(title=title, ylabel="bits per step")
         axes[1].set_ylim(0, 1.08 * max(0.1, *(v for row in bits.values() for v in row.values())))
     for ax in axes:
         if even:
@@ -129,6 +131,12 @@ def _draw_success(ax: Axes, at: list[float], found: list[Estimate], label: str, 
                 capsize=2.5, elinewidth=1.2, linewidth=1.6, label=label, zorder=4)  # fmt: skip
     for x, one in zip(at, found):
         ax.plot(np.full(len(one.seeds), x), one.seeds, "o", color=colour, markersize=3, alpha=0.4)
+
+
+def _success_title(success: dict, now: float | None) -> str:
+    """What happens at ``now``, or between the ends."""
+    told = [f"{row[now].value:.0%}" for row in success.values() if now in row]
+    return f"At {now:g}, {' or '.join(told)} succeed" if told else "Success"
 
 
 def _bar(found: Estimate) -> np.ndarray:

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from marl_lessons.algorithms.commnet import (
+from marl_lessons.algorithms.communication.commnet import (
     KEY_SIZE,
     CommNet,
     attention_weights,

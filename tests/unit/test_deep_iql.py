@@ -334,6 +334,23 @@ def test_episodes_are_counted_for_the_seed_that_played_them():
     assert [ended.tolist() for ended in history.ended_at] == [[1, 3, 6], [5, 5]]
 
 
+def test_a_learning_rate_that_falls_is_the_one_of_its_step():
+    """A line that is level is a constant; one that has ended at 0 leaves the networks as they are."""
+
+    def parameters(rate, n_steps):
+        config = quick(n_steps=n_steps, n_records=1, learning_rate=rate)
+        return train_iql(Clock(4, 2, 2, 5, always_one), config, seeds=2).policy
+
+    level, constant = Linear(0.01, 0.01, 7, per="step"), 0.01
+    assert same_parameters(parameters(level, 30), parameters(constant, 30), rtol=0, atol=0)
+    falling = Linear(0.01, 0.0, 20, per="step")
+    assert same_parameters(parameters(falling, 21), parameters(falling, 60), rtol=0, atol=0)
+    assert not same_parameters(parameters(falling, 12), parameters(falling, 13), rtol=0, atol=1e-6)
+    rates = [quick(learning_rate=falling).learning_rate_at(step) for step in (0, 5, 20, 30)]
+    assert rates == pytest.approx([0.01, 0.0075, 0.0, 0.0])
+    assert quick(learning_rate=0.003).learning_rate_at(100) == 0.003
+
+
 def test_a_run_too_short_for_an_episode_has_none():
     history = train_iql(Clock(2, 1, 2, 50, always_one), quick(n_steps=3), seeds=2)
     assert history.evaluations is None and [r.shape for r in history.returns] == [(0, 1), (0, 1)]
@@ -349,6 +366,9 @@ def test_a_run_too_short_for_an_episode_has_none():
         ("hidden_sizes", (64, 0)),
         ("learning_rate", 0.0),
         ("learning_rate", float("nan")),
+        ("learning_rate", Linear(0.1, 0.0, 10)),  # counts episodes
+        ("learning_rate", Linear(0.0, 0.1, 10, per="step")),
+        ("learning_rate", PerVisit()),
         ("discount", 1.01),
         ("discount", True),
         ("batch_size", 0),

@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 
 from marl_lessons.envs.traffic_routes import LEVELS, network
+from marl_lessons.evaluation.channels import (
+    shuffle,
+)
 from marl_lessons.evaluation.influence import (
     PlaceMeans,
     by_pair,
@@ -21,7 +24,6 @@ from marl_lessons.evaluation.influence import (
     influence_of_each,
     social_influence_of,
 )
-from marl_lessons.evaluation.interventions import shuffle
 from marl_lessons.evaluation.talk import TalkFrames
 
 T, E, N = 3, 8, 4  # moments, worlds, slots

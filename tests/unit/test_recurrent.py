@@ -7,25 +7,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import nn
+from plain_riddle import cells_of
 
-from marl_lessons.algorithms.recurrent import gru_cell, init_gru, recurrent_step
+from marl_lessons.algorithms.communication.recurrent import gru_cell, init_gru, recurrent_step
 
 
 def generators(*seeds):
     return [torch.Generator().manual_seed(seed) for seed in seeds]
-
-
-def as_modules(parameters, m):
-    """Network m as torch's own layers, with the same numbers."""
-    w, b, u, c, v, d = (p[m].detach() for p in parameters)
-    cell, last = nn.GRUCell(w.shape[0], u.shape[0]), nn.Linear(*v.shape)
-    with torch.no_grad():
-        for mine, value in zip(cell.parameters(), (w.T, u.T, b[0], c[0])):
-            mine.copy_(value)
-        last.weight.copy_(v.T)
-        last.bias.copy_(d[0])
-    return cell, last
 
 
 @given(
@@ -38,7 +26,7 @@ def test_a_sequence_is_that_of_torchs_own_layers(sizes, n_networks, n_rows, seed
     parameters = init_gru(*sizes, generators(*range(seed, seed + n_networks)))
     x = torch.randn(4, n_networks, n_rows, sizes[0], generator=generators(seed)[0])
     h = torch.zeros(n_networks, n_rows, sizes[1])
-    cells = [as_modules(parameters, m) for m in range(n_networks)]
+    cells = [cells_of(parameters, m) for m in range(n_networks)]
     memories = list(h)
     for now in x:
         y, h = recurrent_step(parameters, now, h)

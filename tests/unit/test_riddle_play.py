@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marl_lessons.algorithms.riddle_play import (
+from marl_lessons.algorithms.communication.riddle_play import (
     RiddlePlay,
     been_before,
     code_table,

@@ -5,11 +5,10 @@ import pytest
 import torch
 from plain_riddle import cells_of, gradients_of, plain_loss
 
-from marl_lessons.algorithms import riddle_learning
-from marl_lessons.algorithms.networks import copy_parameters
-from marl_lessons.algorithms.recurrent import init_gru
-from marl_lessons.algorithms.riddle_agents import N_VOICE, live_through
-from marl_lessons.algorithms.riddle_learning import (
+from marl_lessons.algorithms.communication import riddle_learning
+from marl_lessons.algorithms.communication.recurrent import init_gru
+from marl_lessons.algorithms.communication.riddle_agents import N_VOICE, live_through
+from marl_lessons.algorithms.communication.riddle_learning import (
     draw_chance,
     learners_speech,
     riddle_losses,
@@ -18,9 +17,10 @@ from marl_lessons.algorithms.riddle_learning import (
     state_values,
     targets_speech,
 )
-from marl_lessons.algorithms.riddle_play import every_sequence
-from marl_lessons.algorithms.riddle_settings import KINDS, RiddleConfig
-from marl_lessons.algorithms.riddle_training import train_riddle
+from marl_lessons.algorithms.communication.riddle_play import every_sequence
+from marl_lessons.algorithms.communication.riddle_settings import KINDS, RiddleConfig
+from marl_lessons.algorithms.communication.riddle_training import train_riddle
+from marl_lessons.algorithms.networks import copy_parameters
 
 ORACLE = 20 / 27
 
@@ -303,7 +303,7 @@ def test_a_target_stays_until_its_interval_is_over(monkeypatch):
         seen.append((online[0].detach().clone(), target[0].clone()))
         return riddle_update(online, target, *rest)
 
-    monkeypatch.setattr("marl_lessons.algorithms.riddle_training.riddle_update", spy)
+    monkeypatch.setattr("marl_lessons.algorithms.communication.riddle_training.riddle_update", spy)
     train_riddle(quick(n_updates=12, target_interval=5), 1)
     for k, (_, target) in enumerate(seen):
         assert torch.equal(target, seen[k - k % 5][0])
@@ -373,7 +373,9 @@ def test_divergence_is_refused(monkeypatch):
             online[0].fill_(float("inf"))
         return riddle_update(online, *rest)
 
-    monkeypatch.setattr("marl_lessons.algorithms.riddle_training.riddle_update", explode)
+    monkeypatch.setattr(
+        "marl_lessons.algorithms.communication.riddle_training.riddle_update", explode
+    )
     with pytest.raises(ValueError, match=r"^config: losses or parameters"):
         train_riddle(quick(), 1)
 

@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marl_lessons.algorithms import Linear, PerEpisode, PerStep, PerVisit
-from marl_lessons.algorithms.schedules import PerAgent
-from marl_lessons.algorithms.signalling_learners import (
+from marl_lessons.algorithms.communication.signalling_learners import (
     SignallingHistory,
     add_balls,
     greedy_policy,
@@ -15,6 +14,7 @@ from marl_lessons.algorithms.signalling_learners import (
     signalling_q_learning,
     signalling_urns,
 )
+from marl_lessons.algorithms.schedules import PerAgent
 from marl_lessons.envs.signalling import SignallingGame, bits, lewis
 
 LEARNERS = [signalling_q_learning, signalling_urns]

@@ -8,14 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-from marl_lessons.algorithms.commnet import CommNet
-from marl_lessons.algorithms.talking_gate import GatedWorlds
+from marl_lessons.algorithms.communication.commnet import CommNet
+from marl_lessons.algorithms.communication.talking_gate import GatedWorlds
 from marl_lessons.envs.game_worlds import GameWorlds
 from marl_lessons.envs.traffic_junction import BRAKE, GAS, TrafficJunction
 from marl_lessons.envs.traffic_rules import full_information_rule
 from marl_lessons.envs.two_cars import two_cars
+from marl_lessons.evaluation.channels import (
+    Delay,
+    mute,
+)
 from marl_lessons.evaluation.episodes import play_episodes
-from marl_lessons.evaluation.interventions import Delay, mute
 from marl_lessons.evaluation.talk import TalkFrames, record_talk
 
 E = 6

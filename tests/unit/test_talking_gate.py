@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from marl_lessons.algorithms.commnet import CommNet
+from marl_lessons.algorithms.communication.commnet import CommNet
+from marl_lessons.algorithms.communication.talking_gate import GatedWorlds, pay_for_talking
 from marl_lessons.algorithms.deep_iql import train_iql
 from marl_lessons.algorithms.deep_settings import DeepIQLConfig
-from marl_lessons.algorithms.talking_gate import GatedWorlds, pay_for_talking
 from marl_lessons.envs.batched import check_batched_worlds
 from marl_lessons.envs.game_worlds import GameWorlds
 from marl_lessons.envs.traffic_junction import TrafficJunction

@@ -7,7 +7,10 @@ import pytest
 from matplotlib.colors import to_rgba
 from matplotlib.patches import Rectangle
 
-from marl_lessons.algorithms.signalling_learners import signalling_q_learning, signalling_urns
+from marl_lessons.algorithms.communication.signalling_learners import (
+    signalling_q_learning,
+    signalling_urns,
+)
 from marl_lessons.envs.signalling import SignallingGame, lewis
 from marl_lessons.viz.code_table import LARGEST, NUMBERS, draw_code_table
 from marl_lessons.viz.interactive import Interactive, choice, slider

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from marl_lessons.algorithms.communication.recurrent import init_gru
+from marl_lessons.algorithms.communication.riddle_agents import N_ACTIONS, N_VOICE, RiddlePolicy
+from marl_lessons.algorithms.communication.riddle_learning import draw_chance, riddle_update
+from marl_lessons.algorithms.communication.riddle_settings import RiddleConfig
 from marl_lessons.algorithms.deep_checks import check_functions
 from marl_lessons.algorithms.history import as_config
 from marl_lessons.algorithms.networks import copy_parameters, move_towards
-from marl_lessons.algorithms.recurrent import init_gru
-from marl_lessons.algorithms.riddle_agents import N_ACTIONS, N_VOICE, RiddlePolicy
-from marl_lessons.algorithms.riddle_learning import draw_chance, riddle_update
-from marl_lessons.algorithms.riddle_settings import RiddleConfig
 from marl_lessons.seeds import as_seeds
 
 

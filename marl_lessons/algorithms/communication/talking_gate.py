@@ -9,7 +9,7 @@ import numpy as np
 
 from marl_lessons.algorithms.history import common_n_actions
 from marl_lessons.checks import as_flags, as_generator, as_indices, as_number
-from marl_lessons.envs.batched import BatchedStep, BatchedWorlds, check_batched_worlds
+from marl_lessons.envs.batched import BatchedStep, BatchedWorlds, WorldsAround
 
 
 def pay_for_talking(rewards: np.ndarray, pays: np.ndarray, price: float) -> np.ndarray:
@@ -17,19 +17,7 @@ def pay_for_talking(rewards: np.ndarray, pays: np.ndarray, price: float) -> np.n
     return rewards - price * pays
 
 
-def check_gate(worlds: BatchedWorlds, network) -> None:
-    """Raises ValueError naming ``config`` if a network has a gate and the worlds none, or the other way round.
-
-    Networks without a field ``gated`` are not concerned.
-    """
-    gated, in_worlds = getattr(network, "gated", None), isinstance(worlds, GatedWorlds)
-    if gated is not None and gated != in_worlds:
-        raise ValueError(
-            f"config: network.gated is {gated}; worlds {'with' if in_worlds else 'without'} a gate need {in_worlds}"
-        )
-
-
-class GatedWorlds:
+class GatedWorlds(WorldsAround):
     """Batched worlds whose agents choose (what to do, whether to speak next): action a + A · talk, of 2 A actions.
 
     ``worlds``: any :class:`~marl_lessons.envs.batched.BatchedWorlds` of A actions each. An observation has one entry more,
@@ -45,10 +33,9 @@ class GatedWorlds:
     """
 
     def __init__(self, worlds: BatchedWorlds, price: float = 0.0):
-        self.worlds = check_batched_worlds("worlds", worlds)
+        super().__init__(worlds)
         self._n_inside = common_n_actions("worlds", worlds)
         self.price = price
-        self.n_worlds, self.n_agents = worlds.n_worlds, worlds.n_agents
         self.n_actions = (2 * self._n_inside,) * self.n_agents
         self.observation_sizes = (max(worlds.observation_sizes) + 1,) * self.n_agents
         self.talks = np.zeros((self.n_worlds, self.n_agents), dtype=bool)
@@ -62,20 +49,6 @@ class GatedWorlds:
     def price(self, value: float) -> None:
         """Change the price from the next step on; raises ValueError if it is negative or not finite."""
         self._price = as_number("price", value, 0.0, 1e30)
-
-    @property
-    def active(self) -> np.ndarray:
-        """``[E, n]`` booleans: which agents take part at the next step."""
-        return self.worlds.active
-
-    @property
-    def ended(self) -> np.ndarray:
-        """``[E]`` booleans: whose episode is over, or has not begun."""
-        return self.worlds.ended
-
-    def reset(self, rng: np.random.Generator) -> np.ndarray:
-        """Begin a new episode in every world; returns the observations ``[E, n, d]``. Raises ValueError naming ``rng``."""
-        return self.reset_where(np.ones(self.n_worlds, dtype=bool), rng)
 
     def reset_where(self, which: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Begin a new episode where ``which[E]`` is True, in silence; returns all observations ``[E, n, d]``.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from marl_lessons.algorithms.listening import Language
+from marl_lessons.algorithms.communication.listening import Language
 from marl_lessons.checks import as_count, as_generator
 from marl_lessons.envs.blind_crossing import BlindCrossing
 

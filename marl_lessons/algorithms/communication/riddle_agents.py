@@ -15,10 +15,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from marl_lessons.algorithms.channel import hard_message
-from marl_lessons.algorithms.recurrent import recurrent_step
-from marl_lessons.algorithms.riddle_play import RiddlePlay, riddle_outcome
-from marl_lessons.checks import as_count, as_float_array, as_indices
+from marl_lessons.algorithms.communication.channel import hard_message
+from marl_lessons.algorithms.communication.recurrent import recurrent_step
+from marl_lessons.algorithms.communication.riddle_play import RiddlePlay, riddle_outcome
+from marl_lessons.checks import (
+    as_float_array,
+    as_indices,
+    as_position,
+)
 from marl_lessons.envs.switch_riddle import TELL, riddle_days
 
 N_ACTIONS = 2
@@ -97,7 +101,7 @@ def best_words(kind: str, voice: Tensor) -> Tensor:
 class RiddlePolicy:
     """What S seeds' prisoners do without exploration: the best action, and the bit that they mean.
 
-    ``kind``: "dial", "rial" or "silent"; ``parameters``: those of :func:`~marl_lessons.algorithms.recurrent.init_gru`.
+    ``kind``: "dial", "rial" or "silent"; ``parameters``: those of :func:`~marl_lessons.algorithms.communication.recurrent.init_gru`.
     """
 
     parameters: list[Tensor]
@@ -156,9 +160,7 @@ class RiddlePolicy:
 
     def of_seed(self, which: int) -> RiddlePolicy:
         """The policy of the seed at position ``which`` alone; raises ValueError naming ``which``."""
-        which = as_count("which", which, low=0)
-        if which >= self.n_seeds:
-            raise ValueError(f"which is {which}; allowed are 0 to {self.n_seeds - 1}")
+        which = as_position("which", which, self.n_seeds)
         return RiddlePolicy(
             [p[which : which + 1] for p in self.parameters], self.kind, self.n_agents
         )

@@ -1,8 +1,4 @@
-"""Learning curves of those that talk and those that don't, and when talking has paid.
-
-A larger state is learned more slowly at first. :func:`break_even` tells when it has overtaken the smaller one for good,
-and, given what both have earned in all so far, when the loss has been made good.
-"""
+"""Learning curves of several methods beside each other, and when one of them has overtaken another."""
 
 from __future__ import annotations
 
@@ -13,40 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from marl_lessons.checks import as_float_array, as_number
+from marl_lessons.evaluation.break_even import as_steps, break_even, earned_so_far
 from marl_lessons.viz.channel_curves import as_entries, as_levels, draw_levels
 from marl_lessons.viz.curves import draw_seeds, in_thousands
 from marl_lessons.viz.style import GREEN, GREY, LINES, VERMILION, new_figure
 
 Curves = Mapping[str, tuple[np.ndarray, np.ndarray]]
-
-
-def break_even(steps: np.ndarray, first: np.ndarray, second: np.ndarray, margin: float = 0.0) -> float:  # fmt: skip
-    """The first of ``steps[K]`` at which ``first[K]`` is above ``second[K]`` for good; nan if it never is.
-
-    That is by more than ``margin``, and from then on never again below it by more than ``margin``: two curves that end at the same
-    height cross again and again for noise alone. Raises ValueError naming the argument.
-    """
-    steps, margin = _as_steps("steps", steps), as_number("margin", margin, 0.0)
-    first = as_float_array("first", first, steps.shape)
-    gain = first - as_float_array("second", second, steps.shape)
-    for_good = np.logical_and.accumulate((gain >= -margin)[::-1])[::-1]
-    found = np.flatnonzero(for_good & (gain > margin))
-    return float(steps[found[0]]) if len(found) else np.nan
-
-
-def earned_so_far(steps: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """``[K, ...]``: the area under ``values[K, ...]`` from the first of ``steps[K]`` to each, by trapezia.
-
-    Of the returns of episodes it is, up to a factor, what all episodes until then have earned together. Raises ValueError
-    naming the argument.
-    """
-    steps = _as_steps("steps", steps)
-    values = as_float_array("values", values, (...,))
-    if values.ndim < 1 or len(values) != len(steps):
-        raise ValueError(f"values: expected {len(steps)} rows, got shape {values.shape}")
-    widths = np.diff(steps).reshape(-1, *[1] * (values.ndim - 1))
-    areas = widths * (values[1:] + values[:-1]) / 2
-    return np.concatenate([np.zeros((1, *values.shape[1:])), areas.cumsum(axis=0)])
 
 
 def draw_methods(
@@ -61,7 +29,7 @@ def draw_methods(
     """Learning curves ``curves[label] = (steps[K], values[K, E])``: every seed, the median, a band for 80 % of the seeds.
 
     ``levels[name]``: values drawn as horizontal lines. ``against``: two labels with the same steps; marks when the first
-    one's median overtakes the second's for good (dashed, see :func:`break_even` for ``margin``), and when it has made good
+    one's median overtakes the second's for good (dashed, see :func:`~marl_lessons.evaluation.break_even.break_even` for ``margin``), and when it has made good
     in all what it had lost by then (dotted); red where it is below, green where above. Values below ``floor`` are cut off.
     At most 5 labels. Raises ValueError naming the argument.
     """
@@ -109,18 +77,11 @@ def _mark(ax: Axes, curves: dict, first: str, second: str, margin: float) -> str
     return f"{first}: ahead for good from {ahead:,.0f}" + (f", {paid}" if lost else "")
 
 
-def _as_steps(name: str, value) -> np.ndarray:
-    steps = as_float_array(name, value, (None,))
-    if (np.diff(steps) <= 0).any():
-        raise ValueError(f"{name}: expected increasing numbers, got {value!r:.80}")
-    return steps
-
-
 def _as_curves(curves) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     def check(name, pair):
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise ValueError(f"{name}: expected steps and values, got {pair!r:.80}")
-        steps = _as_steps(f"{name}: its steps", pair[0])
+        steps = as_steps(f"{name}: its steps", pair[0])
         return steps, as_float_array(f"{name}: its values", pair[1], (len(steps), None))
 
     checked = as_entries("curves", curves, check)

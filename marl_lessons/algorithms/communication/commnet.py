@@ -16,10 +16,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from marl_lessons.algorithms.communication.talking_gate import GatedWorlds
+from marl_lessons.algorithms.communication.talking_policy import TalkingPolicy
 from marl_lessons.algorithms.deep_settings import as_positive, as_units, put_checked
 from marl_lessons.algorithms.networks import init_mlp, mlp
-from marl_lessons.algorithms.talking_policy import TalkingPolicy
 from marl_lessons.checks import as_count, as_flag
+from marl_lessons.envs.batched import BatchedWorlds
 
 KEY_SIZE = (
     16  # numbers in the key of a message and in a listener's question, as in Das et al. (2019)
@@ -91,7 +93,7 @@ class CommNet:
     message_size  w; None: the code itself is said, as in CommNet; a number: tanh of a layer of as many units
     divisor       None: an agent hears the mean of those who speak; a number: their sum divided by it
     gated         the last entry of an observation says whether the agent speaks: for worlds made by
-                  :class:`~marl_lessons.algorithms.talking_gate.GatedWorlds` (after IC3Net, Singh et al. 2019)
+                  :class:`~marl_lessons.algorithms.communication.talking_gate.GatedWorlds` (after IC3Net, Singh et al. 2019)
     attention     a message carries a key of 16 numbers, and listeners weigh messages by it (after TarMAC, Das et al. 2019)
 
     An agent whose observation is all zeros takes no part: it is not heard. So an agent's number cannot be part of what it
@@ -115,6 +117,14 @@ class CommNet:
         put_checked(self, "attention", as_flag)
         if self.attention and self.divisor is not None:
             raise ValueError(f"divisor is {self.divisor}; with attention the weights sum to 1")
+
+    def check_worlds(self, worlds: BatchedWorlds) -> None:
+        """Raises ValueError naming ``config`` if the network has a gate and the worlds none, or the other way round."""
+        if self.gated != isinstance(worlds, GatedWorlds):
+            there = "without" if self.gated else "with"
+            raise ValueError(
+                f"config: network.gated is {self.gated}; worlds {there} a gate need {not self.gated}"
+            )
 
     @property
     def width(self) -> int:

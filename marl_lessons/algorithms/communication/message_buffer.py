@@ -5,11 +5,20 @@ What it holds belongs to one moment. Who speaks of the next moment posts again.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from marl_lessons.checks import as_count, as_flags, as_float_array
+from marl_lessons.checks import (
+    as_count,
+    as_flags,
+    as_float_array,
+    as_position,
+)
+
+# What arrives of what is said: ``channel(messages[E, n, w], spoke[E, n])`` has the shape of ``messages``.
+Channel = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 class Heard(NamedTuple):
@@ -74,7 +83,7 @@ class MessageBuffer:
 
         Raises ValueError naming ``agent`` or ``messages``.
         """
-        agent = self._as_agent(agent)
+        agent = as_position("agent", agent, self.n_agents)
         self._messages[:, agent] = as_float_array("messages", messages, (self.n_worlds, self.width))
         self._spoke[:, agent] = True
         self._written[:] = True
@@ -84,7 +93,7 @@ class MessageBuffer:
 
         Raises ValueError naming ``agent``, and for a world in which nobody has posted since it was cleared.
         """
-        others = self._others[self._as_agent(agent)]
+        others = self._others[as_position("agent", agent, self.n_agents)]
         self._check_written()
         return Heard(self._messages[:, others], self._spoke[:, others])
 
@@ -100,12 +109,6 @@ class MessageBuffer:
         """Wipe the boards of the worlds where ``which[E]`` is True; raises ValueError naming ``which``."""
         which = as_flags("which", which, self.n_worlds)
         self._messages[which], self._spoke[which], self._written[which] = 0.0, False, False
-
-    def _as_agent(self, agent: int) -> int:
-        agent = as_count("agent", agent, low=0)
-        if agent >= self.n_agents:
-            raise ValueError(f"agent is {agent}; allowed are 0 to {self.n_agents - 1}")
-        return agent
 
     def _check_written(self) -> None:
         if not self._written.all():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -10,13 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from marl_lessons.checks import as_count, as_float_array
-
-Channel = Callable[[np.ndarray, np.ndarray], np.ndarray]
+from marl_lessons.algorithms.communication.message_buffer import Channel
+from marl_lessons.checks import (
+    as_float_array,
+    as_position,
+)
 
 
 class TalkingNetwork(Protocol):
-    """What a :class:`TalkingPolicy` asks of a network, as :class:`~marl_lessons.algorithms.commnet.CommNet` answers it."""
+    """What a :class:`TalkingPolicy` asks of a network, as :class:`~marl_lessons.algorithms.communication.commnet.CommNet` answers it."""
 
     width: int
 
@@ -44,7 +46,7 @@ class TalkingPolicy:
 
     ``channel(messages[S·E, n, w], speaks[S·E, n])`` returns what arrives of what is said, None: everything;
     :meth:`through` is the same policy with another channel. The channels of
-    :mod:`~marl_lessons.evaluation.interventions` mute, shuffle, delay or disturb.
+    :mod:`~marl_lessons.evaluation.channels` mute, shuffle, delay or disturb.
     """
 
     network: TalkingNetwork
@@ -105,9 +107,7 @@ class TalkingPolicy:
 
     def of_seed(self, which: int) -> TalkingPolicy:
         """The policy of the seed at position ``which`` alone; raises ValueError naming ``which``."""
-        which = as_count("which", which, low=0)
-        if which >= self.n_seeds:
-            raise ValueError(f"which is {which}; allowed are 0 to {self.n_seeds - 1}")
+        which = as_position("which", which, self.n_seeds)
         return replace(self, parameters=[p[which : which + 1] for p in self.parameters], n_seeds=1)
 
     def _values(self, name: str, inputs: Tensor, messages: Tensor) -> np.ndarray:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from marl_lessons.algorithms.listening import Language
+from marl_lessons.algorithms.communication.listening import Language
 from marl_lessons.checks import as_count
 from marl_lessons.envs.traffic_junction import TrafficJunction, check_junction
 

@@ -1,6 +1,6 @@
 """The equations of RIAL and DIAL on the switch riddle, and one update of all seeds' networks (Foerster et al. 2016).
 
-Shapes as in :mod:`~marl_lessons.algorithms.riddle_agents`: M networks, B episodes, T days, n prisoners, A actions. Functions of
+Shapes as in :mod:`~marl_lessons.algorithms.communication.riddle_agents`: M networks, B episodes, T days, n prisoners, A actions. Functions of
 checked tensors that check nothing themselves.
 """
 
@@ -13,10 +13,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from marl_lessons.algorithms.channel import hard_message, soft_message
-from marl_lessons.algorithms.riddle_agents import Speak, Story, live_through, of_visitor
-from marl_lessons.algorithms.riddle_play import riddle_outcome
-from marl_lessons.algorithms.riddle_settings import RiddleConfig
+from marl_lessons.algorithms.communication.channel import hard_message, soft_message
+from marl_lessons.algorithms.communication.riddle_agents import (
+    Speak,
+    Story,
+    live_through,
+    of_visitor,
+)
+from marl_lessons.algorithms.communication.riddle_play import riddle_outcome
+from marl_lessons.algorithms.communication.riddle_settings import RiddleConfig
 from marl_lessons.algorithms.temporal_difference import epsilon_greedy
 from marl_lessons.envs.switch_riddle import NONE
 

@@ -10,13 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from marl_lessons.algorithms.message_buffer import MessageBuffer
+from marl_lessons.algorithms.communication.message_buffer import Channel, MessageBuffer
 from marl_lessons.checks import as_count, as_flags, as_float_array, as_indices
-from marl_lessons.envs.batched import BatchedStep, BatchedWorlds, check_batched_worlds
+from marl_lessons.envs.batched import BatchedStep, BatchedWorlds, WorldsAround
 
 Say = Callable[[BatchedWorlds], np.ndarray]
 Hear = Callable[[BatchedWorlds, np.ndarray, np.ndarray], np.ndarray]
-Channel = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 class Language(NamedTuple):
@@ -60,10 +59,10 @@ def greedy_in_worlds(tables: np.ndarray) -> Callable:
     return act
 
 
-class ListeningWorlds:
+class ListeningWorlds(WorldsAround):
     """Batched worlds around others, ``worlds``: what the agents hear is a part of their ``local_states``.
 
-    At every moment ``say(worlds)`` is posted to a :class:`~marl_lessons.algorithms.message_buffer.MessageBuffer`, once; then
+    At every moment ``say(worlds)`` is posted to a :class:`~marl_lessons.algorithms.communication.message_buffer.MessageBuffer`, once; then
     ``hear`` reads from it. So messages are always of the present moment, and the numbers stay the same until the next step.
     Agents that take no part say nothing and hear 0. In a world whose episode the clock has cut short those that are still
     there speak once more, so that the last target of a learner holds what they would have heard.
@@ -93,7 +92,7 @@ class ListeningWorlds:
 
         Raises ValueError naming the argument; ``say``, ``hear`` or ``channel`` also later, for what they return.
         """
-        check_batched_worlds("worlds", worlds)
+        super().__init__(worlds)
         if not all(hasattr(worlds, name) for name in ("local_states", "n_local_states")):
             raise ValueError(
                 "worlds: expected batched worlds that number what agents see (local_states, n_local_states), "
@@ -102,9 +101,7 @@ class ListeningWorlds:
         for name, function in (("say", say), ("hear", hear), ("channel", channel)):
             if not callable(function) and not (name == "channel" and function is None):
                 raise ValueError(f"{name}: expected a function, got {function!r:.80}")
-        self.worlds, self.say, self.hear, self.channel = worlds, say, hear, channel
-        self.n_worlds, self.n_agents = worlds.n_worlds, worlds.n_agents
-        self.n_actions, self.observation_sizes = worlds.n_actions, worlds.observation_sizes
+        self.say, self.hear, self.channel = say, hear, channel
         self.n_heard = as_count("n_heard", n_heard)
         self.n_local_states = worlds.n_local_states * self.n_heard
         self.buffer: MessageBuffer | None = None
@@ -114,20 +111,6 @@ class ListeningWorlds:
     def local_states(self) -> np.ndarray:
         """``[E, n]``: what each agent sees and hears as one number."""
         return with_heard(self.worlds.local_states, self.heard, self.n_heard)
-
-    @property
-    def active(self) -> np.ndarray:
-        """``[E, n]`` booleans: which agents take part at the next step."""
-        return self.worlds.active
-
-    @property
-    def ended(self) -> np.ndarray:
-        """``[E]`` booleans: whose episode is over or has not begun."""
-        return self.worlds.ended
-
-    def reset(self, rng: np.random.Generator) -> np.ndarray:
-        """Begin a new episode in every world; returns the observations ``[E, n, d]``. Raises ValueError naming ``rng``."""
-        return self.reset_where(np.ones(self.n_worlds, dtype=bool), rng)
 
     def reset_where(self, which: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Begin a new episode in the worlds where ``which[E]`` is True; returns all observations ``[E, n, d]``.
