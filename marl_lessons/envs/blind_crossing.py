@@ -185,3 +185,10 @@ class BlindCrossing:
 
     def _observations(self) -> np.ndarray:
         return one_hot(self.distances, self.n_local_states - 1)
+
+
+def check_crossing(name: str, worlds) -> BlindCrossing:
+    """Return a blind crossing as it is; raises ValueError naming ``name`` for anything else."""
+    if not isinstance(worlds, BlindCrossing):
+        raise ValueError(f"{name}: expected a BlindCrossing, got {worlds!r:.80}")
+    return worlds

@@ -10,6 +10,8 @@ import numpy as np
 
 from marl_lessons.checks import as_float_array, as_number
 
+LARGEST = 1e100
+
 
 def break_even(steps: np.ndarray, first: np.ndarray, second: np.ndarray, margin: float = 0.0) -> float:  # fmt: skip
     """The first of ``steps[K]`` at which ``first[K]`` is above ``second[K]`` for good; nan if it never is.
@@ -29,12 +31,14 @@ def earned_so_far(steps: np.ndarray, values: np.ndarray) -> np.ndarray:
     """``[K, ...]``: the area under ``values[K, ...]`` from the first of ``steps[K]`` to each, by trapezia.
 
     Of the returns of episodes it is, up to a factor, what all episodes until then have earned together. Raises ValueError
-    naming the argument.
+    naming the argument; ``values`` beyond 1e100 are too large to be added up.
     """
     steps = as_steps("steps", steps)
     values = as_float_array("values", values, (...,))
     if values.ndim < 1 or len(values) != len(steps):
         raise ValueError(f"values: expected {len(steps)} rows, got shape {values.shape}")
+    if np.abs(values).max(initial=0.0) > LARGEST:
+        raise ValueError(f"values: holds an entry beyond {LARGEST:g}, too large to be added up")
     widths = np.diff(steps).reshape(-1, *[1] * (values.ndim - 1))
     areas = widths * (values[1:] + values[:-1]) / 2
     return np.concatenate([np.zeros((1, *values.shape[1:])), areas.cumsum(axis=0)])

@@ -12,10 +12,19 @@ from collections import deque
 
 import numpy as np
 
-from marl_lessons.algorithms.communication.message_buffer import Channel
-from marl_lessons.checks import as_count, as_float_array, as_generator, as_indices, as_number
+from marl_lessons.algorithms.communication.message_buffer import Channel, as_present
+from marl_lessons.checks import (
+    as_count,
+    as_flags,
+    as_float_array,
+    as_generator,
+    as_indices,
+    as_number,
+    as_position,
+)
 
 N_MESSAGES = 2**31  # more than anybody needs
+LARGEST = 1e30  # what a channel may put into a message; it must fit into float32
 
 
 def mute() -> Channel:
@@ -32,12 +41,14 @@ def fixed(message) -> Channel:
     """Everybody says the same at all times: a vector ``message[w]``, or a whole number where messages are ``[E, n]``.
 
     It carries no information, as :func:`mute`, but its length may be one that listeners know. Raises ValueError naming
-    ``message``.
+    ``message``, whose entries lie from -1e30 to 1e30, or from 0 to 2^31 - 1.
     """
     if isinstance(message, int | np.integer) and not isinstance(message, bool):
-        said = np.array(as_count("message", message, low=0))
+        said = np.array(as_position("message", message, N_MESSAGES))
     else:
         said = as_float_array("message", message, (None,))
+        if np.abs(said).max() > LARGEST:
+            raise ValueError(f"message: allowed are numbers up to {LARGEST:g}, got {message!r:.80}")
 
     def channel(messages, present):
         messages, present = _checked(messages, present, vectors=said.ndim == 1)
@@ -80,7 +91,7 @@ def noise(scale: float, rng: np.random.Generator) -> Channel:
 
     Raises ValueError naming ``scale`` or ``rng``.
     """
-    scale, rng = as_number("scale", scale, 0.0, 1e30), as_generator("rng", rng)
+    scale, rng = as_number("scale", scale, 0.0, LARGEST), as_generator("rng", rng)
 
     def channel(messages, present):
         messages, present = _checked(messages, present, vectors=True)
@@ -98,6 +109,8 @@ def garble(share_garbled: float, n_messages: int, rng: np.random.Generator) -> C
     """
     share_garbled = as_number("share_garbled", share_garbled, 0.0, 1.0)
     n_messages, rng = as_count("n_messages", n_messages), as_generator("rng", rng)
+    if n_messages > N_MESSAGES:
+        raise ValueError(f"n_messages is {n_messages}; allowed are 1 to {N_MESSAGES}")
 
     def channel(messages, present):
         messages, present = _checked(messages, present, vectors=False, upper=n_messages)
@@ -111,16 +124,16 @@ def garble(share_garbled: float, n_messages: int, rng: np.random.Generator) -> C
 class Delay:
     """A channel through which every message is heard ``steps`` moments after it was said. Vectors or whole numbers.
 
-    Whoever has been present for ``steps`` moments or fewer is heard saying ``before``: a number. Who was absent in between
-    begins anew. Where somebody is present from one episode to the next the channel cannot see that a new one begins: call
-    :meth:`forget`. Nor can it see that a slot changes hands without a gap: its new owner is heard with the last one's voice.
+    Whoever has been present for ``steps`` moments or fewer is heard saying ``before``: a number from -1e30 to 1e30. Who was
+    absent in between begins anew. Where somebody is present from one episode to the next the channel cannot see that a new
+    one begins: call :meth:`forget`. Nor can it see that a slot changes hands without a gap: its new owner is heard with the
+    last one's voice.
     Raises ValueError naming ``steps`` or ``before``.
     """
 
     def __init__(self, steps: int, before=0):
-        self.steps, self.before = as_count("steps", steps, low=0), as_number("before", before)
-        if not np.isfinite(self.before):
-            raise ValueError(f"before is {before}; allowed is a finite number")
+        self.steps = as_position("steps", steps, N_MESSAGES)
+        self.before = as_number("before", before, -LARGEST, LARGEST)
         self.forget()
 
     def forget(self, which: np.ndarray | None = None) -> None:
@@ -129,16 +142,14 @@ class Delay:
             self._said, self._age = deque(maxlen=self.steps + 1), None
             return
         n_worlds = None if self._age is None else len(self._age)
-        which = np.asarray(which)
-        if which.dtype != bool or which.ndim != 1 or n_worlds not in (None, len(which)):
-            raise ValueError(f"which: expected {n_worlds or ''} booleans, one for each world")
+        which = as_flags("which", which, n_worlds)
         if self._age is not None:
             self._age[which] = 0
 
     def __call__(self, messages: np.ndarray, present: np.ndarray) -> np.ndarray:
         """What is heard now; raises ValueError naming ``messages`` or ``present``."""
         messages, present = _checked(messages, present)
-        if messages.ndim == 2 and (self.before < 0 or self.before % 1):
+        if messages.ndim == 2 and (not 0 <= self.before < N_MESSAGES or self.before % 1):
             raise ValueError(f"messages: whole numbers are said, but before is {self.before}")
         if self._said and self._said[-1].shape != messages.shape:
             raise ValueError(
@@ -161,9 +172,4 @@ def _checked(messages, present, vectors: bool | None = None, upper: int = N_MESS
         messages = given.astype(np.result_type(np.asarray(messages), np.float32))
     else:
         messages = as_indices("messages", messages, (None, None), upper)
-    present = np.asarray(present)
-    if present.dtype != bool or present.shape != messages.shape[:2]:
-        raise ValueError(
-            f"present: expected booleans of shape {messages.shape[:2]}, got {present.dtype} of shape {present.shape}"
-        )
-    return messages, present
+    return messages, as_present("present", present, messages.shape[:2])

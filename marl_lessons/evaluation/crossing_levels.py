@@ -17,7 +17,7 @@ from scipy.optimize import minimize
 
 from marl_lessons.algorithms.communication.crossing_messages import KINDS
 from marl_lessons.checks import as_flag, as_float_array, as_number
-from marl_lessons.envs.blind_crossing import AWAY, ON_THE_CROSSING, BlindCrossing
+from marl_lessons.envs.blind_crossing import AWAY, ON_THE_CROSSING, BlindCrossing, check_crossing
 
 MOST_TABLES = 20_000
 CHUNK = 1_000
@@ -60,11 +60,15 @@ def pair_returns(worlds: BlindCrossing, go) -> np.ndarray:
     Backward over the seconds left: V(s) = Σ_a π(a|s) [R_0(s,a) + R_1(s,a) + V(s')], with both cars deciding
     independently. Leading axes are different tables. Raises ValueError naming ``worlds`` or ``go``.
     """
-    worlds = _check_crossing(worlds)
+    worlds = check_crossing("worlds", worlds)
     size = worlds.n_local_states
     go = as_float_array("go", go, (..., size, size))
+    if not go.size:
+        raise ValueError(f"go: expected one table or more, got shape {go.shape}")
     if go.min() < 0 or go.max() > 1:
-        raise ValueError(f"go: holds {go.min():g} to {go.max():g}; probabilities lie from 0 to 1")
+        raise ValueError(
+            f"go: holds {go.min():.10g} to {go.max():.10g}; probabilities lie from 0 to 1"
+        )
     tables = go.reshape(-1, size, size)
     parts = [tables[k : k + CHUNK] for k in range(0, len(tables), CHUNK)]
     return np.concatenate([_pair_returns(worlds, part) for part in parts]).reshape(go.shape[:-2])
@@ -76,7 +80,7 @@ def chance_to_go(worlds: BlindCrossing, q, kind: str) -> np.ndarray:
     ``kind``: what they could hear, one of :data:`~marl_lessons.algorithms.communication.crossing_messages.KINDS`, H numbers of it. Random
     symbols are equally likely, whatever the other's place. For :func:`pair_returns`. Raises ValueError naming the argument.
     """
-    size = _check_crossing(worlds).n_local_states
+    size = check_crossing("worlds", worlds).n_local_states
     if not isinstance(kind, str) or kind not in KINDS:
         raise ValueError(f"kind is {kind!r:.80}; allowed are {', '.join(KINDS)}")
     q = as_float_array("q", q, (..., None, 2))
@@ -100,7 +104,7 @@ def best_table(
     Random symbols of K, one for each driver and second, allow the probabilities 0, 1/K, …, 1. Among equals the
     first is returned. Raises ValueError naming the argument, and ``worlds`` if there are more than 20,000 tables.
     """
-    size = _check_crossing(worlds).n_local_states
+    size = check_crossing("worlds", worlds).n_local_states
     probabilities = as_float_array("probabilities", probabilities, (None,))
     for k, probability in enumerate(probabilities.tolist()):
         as_number(f"probabilities[{k}]", probability, 0.0, 1.0)
@@ -143,7 +147,7 @@ def best_pair_return(worlds: BlindCrossing) -> float:
 
     Raises ValueError naming ``worlds``.
     """
-    game = _check_crossing(worlds).game
+    game = check_crossing("worlds", worlds).game
     next_state, reward = game.joint_transition.argmax(axis=2), game.joint_reward.sum(axis=0)
     v = np.zeros(game.n_states)
     for _ in range(worlds.time_limit):
@@ -185,9 +189,3 @@ def _as_tables(chosen: np.ndarray, heard: np.ndarray) -> np.ndarray:
     before = chosen[:, np.arange(len(heard) - 2)[:, None], heard[ON_THE_CROSSING + 1 :]]
     rest = np.ones((len(chosen), ON_THE_CROSSING + 1, len(heard)))
     return np.concatenate([rest, before], axis=1)
-
-
-def _check_crossing(worlds) -> BlindCrossing:
-    if not isinstance(worlds, BlindCrossing):
-        raise ValueError(f"worlds: expected a BlindCrossing, got {worlds!r:.80}")
-    return worlds

@@ -18,6 +18,8 @@ from marl_lessons.checks import (
 )
 
 LN2 = np.log(2.0)
+MOST_KINDS = 10**8  # combinations that can be counted
+MOST_SAMPLES = 2.0**53  # up to here floats tell whole numbers apart
 
 
 def entropy(p: np.ndarray) -> np.ndarray:
@@ -41,9 +43,14 @@ def mutual_information(joint: np.ndarray) -> np.ndarray:
 def joint_counts(x: np.ndarray, y: np.ndarray, n_x: int, n_y: int) -> np.ndarray:
     """``[n_x, n_y]``: how often x and y occurred together, for whole numbers ``x[...]`` below n_x and ``y[...]`` below n_y.
 
-    x and y have the same shape. Leave out the moments at which nobody spoke. Raises ValueError naming the argument.
+    x and y have the same shape. Leave out the moments at which nobody spoke. Raises ValueError naming the argument, ``n_x``
+    and ``n_y`` also for more than 10^8 combinations.
     """
     n_x, n_y = as_count("n_x", n_x), as_count("n_y", n_y)
+    if n_x * n_y > MOST_KINDS:
+        raise ValueError(
+            f"n_x, n_y: {n_x} times {n_y}; allowed are {MOST_KINDS} combinations at most"
+        )
     x = as_indices("x", x, (...,), n_x)
     y = as_indices("y", y, x.shape, n_y)
     return np.bincount(np.ravel(x * n_y + y), minlength=n_x * n_y).reshape(n_x, n_y)
@@ -115,6 +122,8 @@ def _flat(joint: np.ndarray) -> np.ndarray:
 
 def _as_counts(counts, shape) -> np.ndarray:
     counts = as_float_array("counts", counts, shape)
+    if counts.max(initial=0.0) > MOST_SAMPLES:
+        raise ValueError(f"counts: holds {counts.max():g}; allowed are numbers up to 2^53")
     totals = counts.sum(axis=tuple(range(1 - len(shape), 0)))
     if (counts < 0).any() or (counts != np.floor(counts)).any() or (totals == 0).any():
         raise ValueError("counts: allowed are whole numbers of at least 0, some of them above 0")

@@ -22,10 +22,13 @@ from marl_lessons.checks import (
 )
 from marl_lessons.evaluation.drift import total_variation
 from marl_lessons.evaluation.information import (
+    MOST_KINDS,
     information_from_counts,
     information_of,
     joint_counts,
 )
+
+LARGEST = 1e100
 
 
 class InfluenceMap(NamedTuple):
@@ -116,6 +119,8 @@ def influence_map(policy: np.ndarray, heard: np.ndarray) -> InfluenceMap:
     policy = as_distributions("policy", policy, (..., None, None, None))
     heard = as_float_array("heard", heard, (..., *policy.shape[-3:-1]))
     _check_fit("heard", heard.shape[:-2], policy.shape[:-3])
+    if heard.max(initial=0.0) > LARGEST:
+        raise ValueError(f"heard: holds {heard.max():g}; allowed are numbers up to {LARGEST:g}")
     total = heard.sum(axis=-1)
     if (heard < 0).any() or (total.sum(axis=-1) == 0).any():
         raise ValueError("heard: allowed are numbers of at least 0, some of them above 0")
@@ -137,14 +142,16 @@ def policy_by_message(q: np.ndarray, n_heard: int) -> np.ndarray:
         raise ValueError(
             f"n_heard is {n_heard}; allowed is a divisor of the {q.shape[-2]} rows of q"
         )
-    by_message = q.reshape(*q.shape[:-2], -1, n_heard, q.shape[-1])
+    by_message = q.reshape(*q.shape[:-2], q.shape[-2] // n_heard, n_heard, q.shape[-1])
     return np.eye(q.shape[-1])[by_message.argmax(axis=-1)]
 
 
 def _told(messages, n_messages: int, name: str, actions, n_actions: int) -> float:
     """I(message; action) from samples, with correction; ``name`` of the actions for errors."""
-    messages = as_indices("messages", messages, (...,), as_count("n_messages", n_messages))
-    actions = as_indices(name, actions, messages.shape, as_count("n_actions", n_actions))
+    if as_count("n_messages", n_messages) * as_count("n_actions", n_actions) > MOST_KINDS:
+        raise ValueError(f"n_messages, n_actions: allowed are {MOST_KINDS} combinations at most")
+    messages = as_indices("messages", messages, (...,), n_messages)
+    actions = as_indices(name, actions, messages.shape, n_actions)
     if not messages.size:
         raise ValueError("messages: at least one is needed")
     return float(information_from_counts(joint_counts(messages, actions, n_messages, n_actions)))

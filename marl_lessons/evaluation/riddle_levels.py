@@ -16,6 +16,7 @@ from marl_lessons.checks import as_count, as_indices
 from marl_lessons.envs.switch_riddle import riddle_days
 
 MOST_AGENTS = 5
+MOST_DRAWN, MOST_DAYS = 100, 10_000  # fractions beyond have too many digits
 
 
 class Deed(NamedTuple):
@@ -50,9 +51,13 @@ class RiddleLevels:
 def chance_all_visited(n_agents: int, n_days: int) -> Fraction:
     """Probability that each of ``n_agents`` is drawn at least once in ``n_days`` independent fair draws.
 
-    Inclusion and exclusion: Σ_k (-1)^k C(n, k) (1 - k/n)^T. Raises ValueError naming the argument.
+    Inclusion and exclusion: Σ_k (-1)^k C(n, k) (1 - k/n)^T. At most 100 agents and 10,000 days. Raises ValueError naming the
+    argument.
     """
     n, days = as_count("n_agents", n_agents), as_count("n_days", n_days, low=0)
+    for name, given, most in (("n_agents", n, MOST_DRAWN), ("n_days", days, MOST_DAYS)):
+        if given > most:
+            raise ValueError(f"{name} is {given}; allowed are at most {most}")
     terms = ((-1) ** k * comb(n, k) * Fraction(n - k, n) ** days for k in range(n + 1))
     return sum(terms, Fraction(0))
 
@@ -62,7 +67,8 @@ def protocol_reward(n_agents: int, protocol: Protocol) -> Fraction:
 
     ``protocol(day, memory, heard)`` returns a :class:`Deed` of the prisoner in the room: ``memory`` is what it remembered
     at its last visit, None at its first; ``heard`` is the word of yesterday's visitor, None on day 1. All that can
-    happen is followed day by day; prisoners with equal memories are not told apart. Raises ValueError naming the argument.
+    happen is followed day by day; prisoners with equal memories are not told apart. Words and memories must be hashable, as
+    numbers and texts are. Raises ValueError naming the argument.
     """
     n, last = _as_agents(n_agents), riddle_days(n_agents)
     if not callable(protocol):
@@ -169,6 +175,12 @@ def _as_deed(value) -> Deed:
         raise ValueError(f"protocol: expected it to return a Deed, got {value!r:.80}")
     if value[2] is None:
         raise ValueError("protocol: returned None as memory, which stands for a first visit")
+    try:
+        hash(value[1:])
+    except TypeError as error:
+        raise ValueError(
+            f"protocol: word and memory must be hashable, got {value!r:.80}"
+        ) from error
     return Deed(*value)
 
 

@@ -75,14 +75,12 @@ def _new_panels(game: SignallingGame) -> tuple[Figure, list[Axes]]:
     """Three tables side by side, as high as their rows need, above one wide panel."""
     tables = 0.55 + 0.3 * max(3, game.n_states, game.n_messages)
     height = tables + 3.0
-    figure, axes = new_figure(2, 3, size=(7.8, height))
+    figure, axes = new_figure(1, 4, size=(7.8, height))
     top, low = 1 - 0.35 / height, 1 - (tables - 0.1) / height
     for k, ax in enumerate(axes[:3]):
         ax.set_position((0.075 + 0.325 * k, low, 0.255, top - low))
     axes[3].set_position((0.075, 0.78 / height, 0.905, 1.45 / height))
-    for ax in axes[4:]:
-        ax.remove()
-    return figure, axes[:4]
+    return figure, list(axes)
 
 
 def _draw_table(
@@ -189,11 +187,14 @@ def _as_history(history, game: SignallingGame) -> SignallingHistory:
     leading = len(rounds), len(history.seeds)
     says, does = (game.n_states, game.n_messages), (game.n_messages, game.n_actions)
     try:
-        as_distributions("history.sender", history.sender, leading + says)
-        as_distributions("history.receiver", history.receiver, leading + does)
-        as_float_array("history.sender_table", history.sender_table, leading + says)
-        as_float_array("history.receiver_table", history.receiver_table, leading + does)
-        as_float_array("history.payoff", history.payoff, leading)
+        arrays = (
+            rounds,
+            as_distributions("history.sender", history.sender, leading + says),
+            as_distributions("history.receiver", history.receiver, leading + does),
+            as_float_array("history.sender_table", history.sender_table, leading + says),
+            as_float_array("history.receiver_table", history.receiver_table, leading + does),
+            as_float_array("history.payoff", history.payoff, leading),
+        )
     except ValueError as error:
         raise ValueError(f"{error}; is it a history of {game!r}?") from error
-    return history
+    return SignallingHistory(*arrays, tuple(history.seeds))

@@ -50,6 +50,10 @@ def draw_influence(
     on a listener in that state, whose cell gets a frame. ``highest``: the end of the colour scale. Raises ValueError naming
     the argument.
     """
+    if not isinstance(ax, Axes):
+        raise ValueError(f"ax: expected axes as new_figure() makes them, got {ax!r:.80}")
+    if not isinstance(title, str):
+        raise ValueError(f"title: expected a text, got {title!r:.80}")
     level, highest = _as_level(level), as_number("highest", highest, 0.0, 1e6, open_low=True)
     means, counts = _row(level, influence, listener)
     draw_junction(ax, TrafficJunction(level.name), title=title)
@@ -84,6 +88,8 @@ def draw_influence_maps(
     for title, pair in maps.items():
         if not isinstance(pair, tuple) or isinstance(pair, PlaceMeans) or len(pair) != 2:
             raise ValueError(f"maps[{title!r:.40}]: expected (influence, listener or None)")
+    if not isinstance(label, str):
+        raise ValueError(f"label: expected a text, got {label!r:.80}")
     side, scale = 2.75 if len(maps) > 1 else 3.6, 0.75
     width = side * len(maps) + scale
     figure, axes = new_figure(

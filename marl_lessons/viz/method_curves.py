@@ -14,6 +14,7 @@ from marl_lessons.viz.channel_curves import as_entries, as_levels, draw_levels
 from marl_lessons.viz.curves import draw_seeds, in_thousands
 from marl_lessons.viz.style import GREEN, GREY, LINES, VERMILION, new_figure
 
+LARGEST = 1e100
 Curves = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
 
@@ -82,7 +83,10 @@ def _as_curves(curves) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise ValueError(f"{name}: expected steps and values, got {pair!r:.80}")
         steps = as_steps(f"{name}: its steps", pair[0])
-        return steps, as_float_array(f"{name}: its values", pair[1], (len(steps), None))
+        values = as_float_array(f"{name}: its values", pair[1], (len(steps), None))
+        if np.abs(values).max() > LARGEST:
+            raise ValueError(f"{name}: its values: allowed are numbers up to {LARGEST:g}")
+        return steps, values
 
     checked = as_entries("curves", curves, check)
     if len(checked) > len(LINES):

@@ -220,6 +220,12 @@ def _as_words(words, frames: TalkFrames) -> WordMap:
     """The map of the words in ``frames``; raises ValueError naming ``words`` if it is one of other frames."""
     if words is None:
         return map_words(frames.messages, frames.speaks & frames.active)
-    if not isinstance(words, WordMap) or words.scores.shape[:3] != frames.actions.shape:
+    slots = frames.actions.shape
+    fits = isinstance(words, WordMap) and [np.shape(part) for part in words] == [
+        (*slots, 2),
+        (*slots, 3),
+        (),
+    ]
+    if not fits or not isinstance(words.share, float):
         raise ValueError(f"words: expected the WordMap of these frames, got {words!r:.80}")
     return words

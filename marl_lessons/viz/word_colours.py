@@ -10,11 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from marl_lessons.algorithms.communication.message_buffer import as_present
 from marl_lessons.checks import as_float_array
 
 # From dark to light along the first component, from blue to yellow along the second: told apart by colour-blind readers, too.
 CORNERS = np.array([[[8, 62, 118], [118, 42, 8]], [[150, 214, 246], [255, 214, 70]]]) / 255
 SILENT = (0.88, 0.88, 0.88)
+LARGEST = 1e100
 EXTREME = 0.02  # this share of the words at each end of a component may lie beyond the ends of the colours
 
 
@@ -38,11 +40,9 @@ def map_words(messages: np.ndarray, speaks: np.ndarray) -> WordMap:
     component's sign is chosen so that its largest entry is positive. Raises ValueError naming ``messages`` or ``speaks``.
     """
     messages = as_float_array("messages", messages, (None, None, None, None))
-    speaks = np.asarray(speaks)
-    if speaks.dtype != bool or speaks.shape != messages.shape[:3]:
-        raise ValueError(
-            f"speaks: expected booleans of shape {messages.shape[:3]}, got {speaks.dtype} of shape {speaks.shape}"
-        )
+    if np.abs(messages).max() > LARGEST:
+        raise ValueError(f"messages: holds an entry beyond {LARGEST:g}, too large to be squared")
+    speaks = as_present("speaks", speaks, messages.shape[:3])
     scores = np.full((*speaks.shape, 2), np.nan)
     colours = np.broadcast_to(SILENT, (*speaks.shape, 3)).copy()
     if not speaks.any():

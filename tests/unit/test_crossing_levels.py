@@ -176,7 +176,14 @@ def test_bad_arguments_are_named(value):
             call(value)
     with pytest.raises(ValueError, match="worlds"):
         pair_returns(value, np.ones((4, 4)))
-    for go in (value, np.ones((3, 3)), np.full((4, 4), 1.1), np.full((4, 4), np.nan), np.ones(4)):
+    for go in (
+        value,
+        np.ones((3, 3)),
+        np.full((4, 4), 1.1),
+        np.full((4, 4), np.nan),
+        np.ones(4),
+        np.ones((0, 4, 4)),
+    ):
         with pytest.raises(ValueError, match="go"):
             pair_returns(worlds, go)
     for probabilities in (value, [], [0.0, 1.5], [[0.0, 1.0]], [np.nan]):

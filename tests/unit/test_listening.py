@@ -359,6 +359,16 @@ def test_messages_that_grow_wider_later_are_refused():
         worlds.step(np.zeros((1, 2), dtype=int), rng)
 
 
+def speak(what, worlds):
+    """Other worlds than those that the language is made for."""
+    language = (
+        junction_language(TrafficJunction(), what)
+        if isinstance(what, int)
+        else crossing_language(BlindCrossing(2), what)
+    )
+    ListeningWorlds(worlds, *language).reset(np.random.default_rng(0))
+
+
 @pytest.mark.parametrize(
     "call, name",
     [
@@ -373,6 +383,12 @@ def test_messages_that_grow_wider_later_are_refused():
         (lambda: crossing_language(BlindCrossing(1), ["nothing"]), "kind"),
         (lambda: crossing_language(BlindCrossing(1), "random symbol"), "rng"),
         (lambda: crossing_language(BlindCrossing(1), "random symbol", np.random.default_rng(0), 0), "n_symbols"),
+        (lambda: crossing_language(BlindCrossing(1), "random symbol", np.random.default_rng(0), 10**30), "n_symbols"),
+        (lambda: speak("distance", TrafficJunction("easy", 2)), "worlds: expected a BlindCrossing"),
+        (lambda: speak(1, TrafficJunction("medium", 2)), "worlds: level medium"),
+        (lambda: speak(1, BlindCrossing(2)), "worlds: expected a TrafficJunction"),
+        (lambda: greedy_in_worlds(np.zeros((1, 8, 2)))(None), "worlds"),
+        (lambda: greedy_in_worlds(np.zeros((1, 8, 2)))(WithoutNumbers()), "worlds"),
         (lambda: listening_junction(2, 1).reset(3), "rng"),
         (lambda: listening_junction(2, 1).reset_where(np.ones(3, bool), np.random.default_rng(0)), "which"),
     ],
@@ -380,3 +396,27 @@ def test_messages_that_grow_wider_later_are_refused():
 def test_languages_refuse_what_does_not_fit(call, name):
     with pytest.raises(ValueError, match=f"^{name}"):
         call()
+
+
+def test_a_refused_reset_leaves_a_memory_alone():
+    channel, rng = Delay(1, before=7), np.random.default_rng(0)
+    worlds = listening_junction(2, 1, channel, arrival_rate=1.0)
+    worlds.reset(rng)
+    worlds.step(np.zeros((2, 5), dtype=int), rng)
+    before, everybody = worlds.buffer.read_all().spoke, np.ones((2, 5), dtype=bool)
+    with pytest.raises(ValueError, match=r"^rng"):
+        worlds.reset(None)
+    assert np.array_equal(worlds.buffer.read_all().spoke, before)
+    heard = channel(np.zeros((2, 5, 2)), everybody)
+    assert np.array_equal(heard[..., 0] != 7, worlds.worlds.active)  # who was there is remembered
+
+
+def test_a_channel_that_writes_on_what_it_is_given_changes_no_speaker():
+    def vandal(messages, spoke):
+        spoke[:] = False
+        return messages
+
+    calm, torn = (listening_crossing(3, "distance", channel=c) for c in (None, vandal))
+    for worlds in (calm, torn):
+        worlds.reset(np.random.default_rng(0))
+    assert calm.heard.any() and np.array_equal(calm.heard, torn.heard)

@@ -122,6 +122,7 @@ def test_the_numbers_of_the_others():
         ),
         (lambda b: b.post(np.zeros((2, 3, 4)), np.ones((2, 3))), "^present"),
         (lambda b: b.post(np.zeros((2, 3, 4)), np.ones((3, 2), bool)), "^present"),
+        (lambda b: b.post(np.zeros((2, 3, 4)), [[True], [True, False]]), "^present"),
         (lambda b: b.post_one(3, np.zeros((2, 4))), "^agent is 3; allowed are 0 to 2"),
         (lambda b: b.post_one(-1, np.zeros((2, 4))), "^agent is -1"),
         (lambda b: b.post_one(True, np.zeros((2, 4))), "^agent is True"),

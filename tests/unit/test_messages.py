@@ -377,7 +377,10 @@ def test_what_a_gated_channel_carries(talking, seed):
         (lambda: joint_counts([0.0, 1.0], [0, 1], 2, 2), "x"),
         (lambda: joint_counts([0, 1], [0, 1], 0, 2), "n_x"),
         (lambda: joint_counts([0, 1], [0, 1], 2, True), "n_y"),
+        (lambda: joint_counts([0, 1], [0, 1], 10**9, 10**9), "n_x, n_y"),
         (lambda: entropy_from_counts([0, 0]), "counts"),
+        (lambda: entropy_from_counts([1e308, 1e308, 1e308]), "counts"),
+        (lambda: information_from_counts(np.full((2, 2), 1e200)), "counts"),
         (lambda: entropy_from_counts([1, -1, 3]), "counts"),
         (lambda: entropy_from_counts([1.5, 1]), "counts"),
         (lambda: entropy_from_counts([1, 2], corrected=1), "corrected"),
@@ -391,6 +394,7 @@ def test_what_a_gated_channel_carries(talking, seed):
         (lambda: positive_signalling([0.5, 0.5], np.ones((2, 2))), "sender"),
         (lambda: speaker_consistency([0, 1], [0], 2, 2), "actions"),
         (lambda: speaker_consistency([0, 1], [0, 1], 2, 0), "n_actions"),
+        (lambda: speaker_consistency([0, 1], [0, 1], 10**9, 2), "n_messages, n_actions"),
         (lambda: speaker_consistency(np.zeros(0, int), np.zeros(0, int), 2, 2), "messages"),
         (lambda: instantaneous_coordination([0, 5], [0, 1], 2, 2), "messages"),
         (lambda: instantaneous_coordination([0, 1], [0.5, 1], 2, 2), "answers"),
@@ -405,9 +409,11 @@ def test_what_a_gated_channel_carries(talking, seed):
         (lambda: influence_map(np.eye(2)[None], np.ones((2, 2))), "heard"),
         (lambda: influence_map(np.eye(2)[None], [[1, -1]]), "heard"),
         (lambda: influence_map(np.eye(2)[None], [[0, 0]]), "heard"),
+        (lambda: influence_map(np.eye(2)[None], [[1e308, 1e308]]), "heard"),
         (lambda: policy_by_message(np.zeros((5, 2)), 2), "n_heard"),
         (lambda: policy_by_message(np.zeros((4, 2)), 0), "n_heard"),
         (lambda: policy_by_message(np.zeros(4), 2), "q"),
+        (lambda: policy_by_message(np.zeros((0, 5, 2)), 2), "n_heard"),
         (lambda: bits_per_step(1.1, [0.5, 0.5]), "talking"),
         (lambda: bits_per_step(np.nan, [0.5, 0.5]), "talking"),
         (lambda: bits_per_step(0.5, [0.5, 0.4]), "messages"),
@@ -417,3 +423,7 @@ def test_what_a_gated_channel_carries(talking, seed):
 def test_errors_name_the_argument(call, name):
     with pytest.raises(ValueError, match=rf"^{name}\b"):
         call()
+
+
+def test_no_table_at_all_has_no_policy():
+    assert policy_by_message(np.zeros((0, 4, 2)), 2).shape == (0, 2, 2, 2)

@@ -210,6 +210,7 @@ def test_impossible_days_are_refused(wrong):
         lambda messages, present: messages[:2],
         lambda messages, present: messages * np.nan,
         lambda messages, present: messages + np.inf,
+        lambda messages, present: messages[: len(present) - 1],
     ],
 )
 def test_impossible_channels_are_refused(wrong):
@@ -221,3 +222,30 @@ def test_impossible_channels_are_refused(wrong):
 def test_a_policy_of_no_such_seed_is_refused(which):
     with pytest.raises(ValueError, match="which"):
         policy_of("dial").of_seed(which)
+
+
+def test_a_channel_that_writes_on_what_it_is_given_changes_no_speaker():
+    def vandal(messages, present):
+        present[:] = False
+        return messages
+
+    policy, today = policy_of("dial"), some_days(4)
+    assert np.array_equal(policy.play(today, vandal).said, policy.play(today).said)
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"kind": "loud"}, "kind"),
+        ({"kind": None}, "kind"),
+        ({"kind": ["dial"]}, "kind"),
+        ({"kind": "rial"}, "parameters: 6 inputs and 3 outputs"),
+        ({"n_agents": 4}, "parameters"),
+        ({"n_agents": 2}, "n_agents"),
+        ({"n_agents": None}, "n_agents"),
+    ],
+)
+def test_networks_of_other_prisoners_are_refused(change, name):
+    given = {"parameters": policy_of("dial").parameters, "kind": "dial", "n_agents": 3}
+    with pytest.raises(ValueError, match=f"^{name}"):
+        RiddlePolicy(**given | change)

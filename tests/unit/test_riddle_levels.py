@@ -185,7 +185,11 @@ def test_bad_arguments_are_named(value):
         chance_all_visited(value, 3)
     with pytest.raises(ValueError, match="n_days"):
         chance_all_visited(3, value)
-    for protocol in (value, lambda *_: value, lambda *_: (True, 0, None), lambda *_: (1, 0, 1)):
+    for n_agents, n_days, name in ((10**9, 3, "n_agents"), (3, 10**9, "n_days")):
+        with pytest.raises(ValueError, match=f"^{name} is 1000000000; allowed"):
+            chance_all_visited(n_agents, n_days)
+    for protocol in (value, lambda *_: value, lambda *_: (True, 0, None), lambda *_: (1, 0, 1),
+                     lambda *_: (False, [value], 1), lambda *_: (False, 1, (1, [value]))):  # fmt: skip
         with pytest.raises(ValueError, match="protocol"):
             protocol_reward(3, protocol)
     for limits in (value, [], [value], [-1], [[0]]):

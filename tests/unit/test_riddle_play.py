@@ -86,8 +86,17 @@ def test_impossible_numbers_of_prisoners_are_refused(wrong):
 
 
 def test_too_many_sequences_are_refused():
-    with pytest.raises(ValueError, match=r"n_agents is 4; 10 days have 1,048,576 sequences"):
+    with pytest.raises(ValueError, match=r"n_agents is 4; 10 days have 4\^10 sequences"):
         every_sequence(4)
+    with pytest.raises(ValueError, match=r"n_agents is 1000000000;"):
+        every_sequence(10**9)
+
+
+@pytest.mark.parametrize("wrong", [None, 3, "play", (1, 2, 3, 4, 5, 6)])
+def test_tables_are_made_of_plays(wrong):
+    for table in (code_table, tell_table):
+        with pytest.raises(ValueError, match=r"^play"):
+            table(wrong)
 
 
 def test_a_code_is_read_off_its_words():

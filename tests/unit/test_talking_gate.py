@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from marl_lessons.algorithms.communication.commnet import CommNet
+from marl_lessons.algorithms.communication.junction_messages import junction_language
+from marl_lessons.algorithms.communication.listening import ListeningWorlds
 from marl_lessons.algorithms.communication.talking_gate import GatedWorlds, pay_for_talking
 from marl_lessons.algorithms.deep_iql import train_iql
 from marl_lessons.algorithms.deep_settings import DeepIQLConfig
@@ -11,6 +13,7 @@ from marl_lessons.envs.batched import check_batched_worlds
 from marl_lessons.envs.game_worlds import GameWorlds
 from marl_lessons.envs.traffic_junction import TrafficJunction
 from marl_lessons.envs.two_cars import two_cars
+from marl_lessons.evaluation.channels import Delay
 
 
 def rngs(seed):
@@ -131,6 +134,20 @@ def test_impossible_arguments_are_refused():
     for which in (np.ones(2, dtype=bool), np.ones(1), None):
         with pytest.raises(ValueError, match=r"^which"):
             worlds.reset_where(which, rng)
+
+
+def test_a_refused_reset_silences_nobody():
+    inside, rng = TrafficJunction("easy", 2, arrival_rate=1.0), np.random.default_rng(0)
+    listening = ListeningWorlds(inside, *junction_language(inside, 1), channel=Delay(1))
+    worlds = GatedWorlds(listening)
+    worlds.reset(rng)
+    for _ in range(3):
+        worlds.step(np.full((2, 5), 2), rng)
+    before = worlds.talks.copy()
+    assert before.all(axis=0).any()
+    with pytest.raises(ValueError, match=r"^channel"):  # its memory belongs to both worlds
+        worlds.reset_where(np.array([True, False]), rng)
+    assert np.array_equal(worlds.talks, before)
 
 
 def test_a_gate_belongs_to_worlds_and_network_or_to_neither():

@@ -1,5 +1,7 @@
 """Policies of agents that talk, in two phases: what a channel is given, what comes of what it returns, what is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -129,8 +131,9 @@ def test_impossible_messages_are_refused(policy):
 
 
 def test_numbers_beyond_all_answers_are_refused(policy):
-    with pytest.raises(ValueError, match=r"^observations.*so large"):
-        policy(np.full(SHAPE, 1e308))
+    for ask in (policy, policy.messages, policy.speaks, policy.weights):
+        with pytest.raises(ValueError, match=r"^observations.*so large"):
+            ask(np.full(SHAPE, 1e308))
     with pytest.raises(ValueError, match=r"messages.*so large"):
         policy.answer(seen(), np.full((6, 3, policy.network.width), 1e308))
 
@@ -139,3 +142,16 @@ def test_numbers_beyond_all_answers_are_refused(policy):
 def test_a_channel_is_a_function(policy, wrong):
     with pytest.raises(ValueError, match=r"^channel: expected a function"):
         policy.through(wrong)
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        *(({"n_seeds": n}, "n_seeds") for n in (0, 1, 3, True, 2.0, None)),
+        *(({"n_agents": n}, "n_agents") for n in (0, True, None, "3")),
+        *(({"channel": c}, "channel: expected a function") for c in (3, "mute")),
+    ],
+)
+def test_fields_that_do_not_fit_are_refused(policy, change, name):
+    with pytest.raises(ValueError, match=f"^{name}"):
+        replace(policy, **change)

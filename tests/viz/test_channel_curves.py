@@ -222,6 +222,7 @@ def test_bad_input_of_a_channel_is_refused(change, named):
     ("change", "named"),
     [
         *(({"curves": c}, "curves") for c in (None, {}, [methods()], {"a": STEPS}, {"a": (STEPS,)}, {"a": (STEPS, STEPS)}, {"a": (STEPS[::-1], np.zeros((4, 1)))}, {"a": (STEPS, np.zeros((3, 1)))}, {"a": (STEPS, np.full((4, 1), NAN))}, {str(k): methods()["talks"] for k in range(6)})),
+        ({"curves": {"a": ([1, 2], [[1e308], [-1e308]])}}, r"curves\['a'\]: its values"),
         *(({"ylabel": y}, "ylabel") for y in (None, 3)),
         *(({"levels": v}, "levels") for v in ([1], {"a": NAN}, 0.3)),
         *(({"against": a}, "against") for a in ("talks", ("talks",), ("talks", "talks"), ("talks", "x"), (0, 1), 3, ["talks", None])),
@@ -246,7 +247,7 @@ def test_curves_with_other_steps_cannot_be_compared():
         break_even([1, 2], [0, 1], [0, NAN])
     with pytest.raises(ValueError, match=r"^margin"):
         break_even([1, 2], [0, 1], [0, 1], -1)
-    for bad in (3.0, [1.0], [[1], [2], [3]], "x", [1, NAN]):
+    for bad in (3.0, [1.0], [[1], [2], [3]], "x", [1, NAN], [1e308, 1e308]):
         with pytest.raises(ValueError, match=r"^values"):
             earned_so_far([1, 2], bad)
     with pytest.raises(ValueError, match=r"^success\['a'\]"):

@@ -147,3 +147,8 @@ def test_any_size_can_be_drawn(game):
 def test_bad_input_is_refused(arguments, named):
     with pytest.raises(ValueError, match=rf"^{named}"):
         draw_code_table(*arguments)
+
+
+def test_lists_are_drawn_as_arrays_are():
+    lists = URNS._replace(**{name: getattr(URNS, name).tolist() for name in URNS._fields[:-1]})
+    assert png(draw_code_table(lists, LEWIS, 7)) == png(draw_code_table(URNS, LEWIS, 7))

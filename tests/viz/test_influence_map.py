@@ -140,6 +140,8 @@ def test_maps_side_by_side_share_one_scale():
         ("highest", {"highest": 0.0}),
         ("highest", {"highest": np.nan}),
         ("highest", {"highest": "1"}),
+        ("title", {"title": 3}),
+        ("title", {"title": None}),
     ],
 )
 def test_bad_input_is_named(name, settings):
@@ -153,6 +155,11 @@ def test_bad_maps_are_named():
     for wrong in (None, {}, [one], {str(k): one for k in range(5)}):
         with pytest.raises(ValueError, match=r"^maps: expected"):
             draw_influence_maps(EASY, wrong)
+    with pytest.raises(ValueError, match=r"^label"):
+        draw_influence_maps(EASY, {"a": one}, label=3)
+    for ax in (None, "axes", 3):
+        with pytest.raises(ValueError, match=r"^ax: expected axes"):
+            draw_influence(ax, EASY, measured())
     for wrong in (measured(), None, one[:1]):
         with pytest.raises(ValueError, match=r"^maps\['a'\]"):
             draw_influence_maps(EASY, {"a": wrong})

@@ -25,6 +25,7 @@ from marl_lessons.viz.talking_player import (
 from marl_lessons.viz.word_colours import (
     CORNERS,
     SILENT,
+    WordMap,
     colours_of,
     map_words,
     principal_components,
@@ -263,7 +264,9 @@ def test_as_a_widget():
         *(({"moment": t}, "moment") for t in (6, -1, True, 1.0, None, "1", [1])),
         *(({"world": e}, "world") for e in (2, -1, True, 0.0, None)),
         *(({"lines_to": who}, "lines_to") for who in ("all", None, 0, ["everybody"])),
-        *(({"words": w}, "words") for w in (0, EASY.messages, map_words(MEDIUM.messages, MEDIUM.speaks))),
+        *(({"words": w}, "words") for w in (0, EASY.messages, map_words(MEDIUM.messages, MEDIUM.speaks),
+              WordMap(None, None, 1.0), map_words(EASY.messages, EASY.speaks)._replace(share=None),
+              map_words(EASY.messages, EASY.speaks)._replace(colours=np.zeros((*EASY.actions.shape, 2))))),
     ],
 )  # fmt: skip
 def test_bad_input_is_refused(change, named):
@@ -280,6 +283,8 @@ def test_bad_input_is_refused(change, named):
         (EASY.messages, EASY.speaks[1:], "speaks"),
         (EASY.messages, EASY.actions, "speaks"),
         (EASY.messages, None, "speaks"),
+        (EASY.messages, [[True], [True, False]], "speaks"),
+        (np.full(EASY.messages.shape, 1e200), EASY.speaks, "messages"),
     ],
 )
 def test_words_that_are_none_are_refused(messages, speaks, named):

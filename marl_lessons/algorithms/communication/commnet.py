@@ -132,7 +132,8 @@ class CommNet:
         return (self.message_size or self.hidden_sizes[0]) + KEY_SIZE * self.attention
 
     def init(self, n_inputs: int, n_actions: int, generators, device="cpu") -> list[Tensor]:
-        """Parameters of one network for each of S generators; raises ValueError naming ``n_inputs`` or the argument.
+        """Parameters of one network for each of S generators; raises ValueError naming ``n_inputs``, ``n_actions`` or
+        ``generators``.
 
         Encoder, speaker (where messages have a size of their own), keys and questions (with attention), joining layer, deciding
         layers: each drawn as by :func:`~marl_lessons.algorithms.networks.init_mlp`.

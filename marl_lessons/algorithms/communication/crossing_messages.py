@@ -1,7 +1,7 @@
 """What two drivers at the blind crossing can tell each other, from nothing at all to how far away they are.
 
 Drivers that share a table have the same habits. So a message helps in two ways: by what it tells about the other car, and,
-if it differs between the two, by giving them a reason to behave differently.
+if it differs between the two, by giving them a reason to behave differently. What listeners do with messages checks nothing.
 """
 
 from __future__ import annotations
@@ -10,14 +10,18 @@ import numpy as np
 
 from marl_lessons.algorithms.communication.listening import Language
 from marl_lessons.checks import as_count, as_generator
-from marl_lessons.envs.blind_crossing import BlindCrossing
+from marl_lessons.envs.blind_crossing import BlindCrossing, check_crossing
 
+MOST_SYMBOLS = 1_000_000
 KINDS = ("nothing", "one bit", "distance", "random symbol")
 
 
 def say_place(worlds: BlindCrossing) -> np.ndarray:
-    """``[E, 2, 1]``: each car says where it is, 1 on the crossing, 1 + d with d cells to go."""
-    return worlds.local_states[:, :, None]
+    """``[E, 2, 1]``: each car says where it is, 1 on the crossing, 1 + d with d cells to go.
+
+    Raises ValueError naming ``worlds``.
+    """
+    return check_crossing("worlds", worlds).local_states[:, :, None]
 
 
 def hear_nothing(worlds: BlindCrossing, messages: np.ndarray, spoke: np.ndarray) -> np.ndarray:
@@ -54,8 +58,7 @@ def crossing_language(
 
     Raises ValueError naming ``worlds``, ``kind``, ``rng`` (needed for the random symbol) or ``n_symbols``.
     """
-    if not isinstance(worlds, BlindCrossing):
-        raise ValueError(f"worlds: expected a BlindCrossing, got {worlds!r:.80}")
+    worlds = check_crossing("worlds", worlds)
     if not isinstance(kind, str) or kind not in KINDS:
         raise ValueError(f"kind is {kind!r:.80}; allowed are {', '.join(KINDS)}")
     if kind == "nothing":
@@ -65,6 +68,8 @@ def crossing_language(
     if kind == "distance":
         return Language(say_place, hear_place, worlds.n_local_states)
     n_symbols, rng = as_count("n_symbols", n_symbols), as_generator("rng", rng)
+    if n_symbols > MOST_SYMBOLS:
+        raise ValueError(f"n_symbols is {n_symbols}; allowed are at most {MOST_SYMBOLS}")
 
     def say_anything(worlds):
         return rng.integers(n_symbols, size=(worlds.n_worlds, 2, 1))

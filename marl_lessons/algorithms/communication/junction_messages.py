@@ -22,7 +22,11 @@ QUESTIONS = (
 
 
 def say_route_and_cell(worlds: TrafficJunction) -> np.ndarray:
-    """``[E, n, 2]``: each car says its route and which cell of it, both counted from 1, so that 0 means nothing was said."""
+    """``[E, n, 2]``: each car says its route and which cell of it, both counted from 1, so that 0 means nothing was said.
+
+    Raises ValueError naming ``worlds`` if they are not the easy level of the Traffic Junction.
+    """
+    worlds = _check_easy(worlds)
     return np.stack([worlds.route, worlds.progress], axis=2) + 1
 
 
@@ -30,7 +34,8 @@ def answers(worlds: TrafficJunction, messages: np.ndarray) -> np.ndarray:
     """``[3, E, n]`` booleans: the answers to the ``QUESTIONS`` that each car finds in ``messages[E, n, n-1, 2]``.
 
     Only the cell right before the crossing counts for the first. A pure function of what
-    :func:`say_route_and_cell` says; numbers are rounded, since they may come through a noisy channel.
+    :func:`say_route_and_cell` says; numbers are rounded, since they may come through a noisy channel. The messages are not
+    checked.
     """
     route, cell = np.rint(messages[..., 0]), np.rint(messages[..., 1])
     own_route, own_cell = np.moveaxis(say_route_and_cell(worlds), 2, 0)[..., None]
@@ -66,7 +71,12 @@ def junction_language(worlds: TrafficJunction, n_bits: int) -> Language:
 
     Raises ValueError naming ``worlds``, if they are not the easy level of the Traffic Junction, or ``n_bits``.
     """
+    _check_easy(worlds)
+    return Language(say_route_and_cell, hear_bits(n_bits), 2 ** int(n_bits))
+
+
+def _check_easy(worlds) -> TrafficJunction:
     worlds = check_junction("worlds", worlds)
     if worlds.level.name != "easy":
         raise ValueError(f"worlds: level {worlds.level.name}; these questions are for the easy one")
-    return Language(say_route_and_cell, hear_bits(n_bits), 2 ** int(n_bits))
+    return worlds

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from marl_lessons.algorithms.communication.message_buffer import Channel, MessageBuffer
-from marl_lessons.checks import as_count, as_flags, as_float_array, as_indices
+from marl_lessons.checks import as_count, as_flags, as_float_array, as_generator, as_indices
 from marl_lessons.envs.batched import BatchedStep, BatchedWorlds, WorldsAround
 
 Say = Callable[[BatchedWorlds], np.ndarray]
@@ -48,6 +48,10 @@ def greedy_in_worlds(tables: np.ndarray) -> Callable:
     best = tables.argmax(axis=-1)
 
     def act(worlds: BatchedWorlds, observations: np.ndarray | None = None) -> np.ndarray:
+        if not hasattr(worlds, "n_local_states"):
+            raise ValueError(
+                f"worlds: expected batched worlds that number what agents see, got {worlds!r:.80}"
+            )
         if worlds.n_worlds % len(best) or worlds.n_local_states != best.shape[1]:
             raise ValueError(
                 f"worlds: {worlds.n_worlds} worlds with {worlds.n_local_states} local states do not fit tables of shape "
@@ -117,7 +121,7 @@ class ListeningWorlds(WorldsAround):
 
         Raises ValueError naming ``which`` or ``rng``, and ``channel`` if it has a memory and not all worlds begin.
         """
-        which = as_flags("which", which, self.n_worlds)
+        which, rng = as_flags("which", which, self.n_worlds), as_generator("rng", rng)
         if hasattr(self.channel, "forget"):
             if not which.all():
                 raise ValueError(
@@ -145,7 +149,7 @@ class ListeningWorlds(WorldsAround):
         width = self.buffer.width if self.buffer else None
         said = as_float_array("what say returns", self.say(self.worlds), (*shape, width))
         if self.channel is not None:
-            arrived = self.channel(said, present)
+            arrived = self.channel(said, present.copy())
             said = as_float_array("what channel returns", arrived, said.shape)
         if self.buffer is None:
             self.buffer = MessageBuffer(*shape, said.shape[2])

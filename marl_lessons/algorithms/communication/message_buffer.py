@@ -38,6 +38,21 @@ def others_of(n_agents: int) -> np.ndarray:
     return numbers[~np.eye(n_agents, dtype=bool)].reshape(n_agents, n_agents - 1)
 
 
+def as_present(name: str, value, shape: tuple[int, ...]) -> np.ndarray:
+    """Who is there to speak, as a fresh array of booleans of ``shape``; raises ValueError naming ``name`` otherwise."""
+    try:
+        present = np.array(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(
+            f"{name}: expected booleans of shape {shape}, got {value!r:.80}"
+        ) from error
+    if present.dtype != bool or present.shape != shape:
+        raise ValueError(
+            f"{name}: expected booleans of shape {shape}, got {present.dtype} of shape {present.shape}"
+        )
+    return present
+
+
 class MessageBuffer:
     """One board in each of E worlds, on which n agents post messages of w numbers.
 
@@ -70,11 +85,8 @@ class MessageBuffer:
         """
         shape = (self.n_worlds, self.n_agents, self.width)
         messages = as_float_array("messages", messages, shape)
-        spoke = np.ones(shape[:2], dtype=bool) if present is None else np.array(present)
-        if spoke.dtype != bool or spoke.shape != shape[:2]:
-            raise ValueError(
-                f"present: expected booleans of shape {shape[:2]}, got {spoke.dtype} of shape {spoke.shape}"
-            )
+        present = np.ones(shape[:2], dtype=bool) if present is None else present
+        spoke = as_present("present", present, shape[:2])
         self._messages, self._spoke = messages * spoke[:, :, None], spoke
         self._written[:] = True
 

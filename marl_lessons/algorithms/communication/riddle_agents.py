@@ -102,11 +102,25 @@ class RiddlePolicy:
     """What S seeds' prisoners do without exploration: the best action, and the bit that they mean.
 
     ``kind``: "dial", "rial" or "silent"; ``parameters``: those of :func:`~marl_lessons.algorithms.communication.recurrent.init_gru`.
+    Raises ValueError naming ``kind``, ``n_agents`` or ``parameters``.
     """
 
     parameters: list[Tensor]
     kind: str
     n_agents: int
+
+    def __post_init__(self):
+        """Check that all fields fit each other."""
+        if not isinstance(self.kind, str) or self.kind not in N_VOICE:
+            raise ValueError(f"kind is {self.kind!r:.80}; allowed are {', '.join(N_VOICE)}")
+        riddle_days(self.n_agents)
+        wanted = 3 + self.n_agents, N_ACTIONS + N_VOICE[self.kind]
+        given = self.parameters[0].shape[1], self.parameters[-1].shape[-1]
+        if given != wanted:
+            raise ValueError(
+                f"parameters: {given[0]} inputs and {given[1]} outputs; {self.kind} prisoners, {self.n_agents} of them, need "
+                f"{wanted[0]} and {wanted[1]}"
+            )
 
     @property
     def n_seeds(self) -> int:
@@ -133,7 +147,7 @@ class RiddlePolicy:
         def through(day: int, said: Tensor) -> Tensor:
             present = today[:, day, None] == np.arange(self.n_agents)
             sent = np.where(present, said[0, :, None].numpy(), 0.0)[..., None]
-            arrived = as_float_array("channel", channel(sent, present), sent.shape)
+            arrived = as_float_array("channel", channel(sent, present.copy()), sent.shape)
             heard = arrived[present].reshape(1, -1)  # each world has one speaker
             return torch.as_tensor(heard, dtype=torch.float32)
 

@@ -2,11 +2,14 @@
 
 Shapes: S seeds, E episodes, T days, n prisoners. Who is led into the room depends on nothing that anybody does. So the days of
 an episode can be drawn beforehand, and be looked at to their end though somebody told earlier.
+
+Functions of arrays check nothing themselves.
 """
 
 from __future__ import annotations
 
 from itertools import product
+from math import log
 from typing import NamedTuple
 
 import numpy as np
@@ -65,9 +68,9 @@ def every_sequence(n_agents: int = 3) -> np.ndarray:
     more than 100,000 sequences, as for four prisoners.
     """
     n_days = riddle_days(n_agents)
-    if n_agents**n_days > MOST_SEQUENCES:
+    if n_days > log(MOST_SEQUENCES, n_agents):
         raise ValueError(
-            f"n_agents is {n_agents}; {n_days} days have {n_agents**n_days:,} sequences, "
+            f"n_agents is {n_agents}; {n_days} days have {n_agents}^{n_days} sequences, "
             f"more than {MOST_SEQUENCES:,}; draw some at random"
         )
     return np.array(list(product(range(n_agents), repeat=n_days)))
@@ -84,13 +87,22 @@ def code_table(play: RiddlePlay) -> np.ndarray:
 
     Axes: seed, day, whether this prisoner has been there before (0 no, 1 yes), and the bit that was heard (0 or 1; nearer to 1
     counts as 1, and on the first day nothing has been heard, which counts as 0). Days after somebody told are left out.
+    Raises ValueError naming ``play``.
     """
-    return _share(play, play.said == 1)
+    return _share(play, _check_play(play).said == 1)
 
 
 def tell_table(play: RiddlePlay) -> np.ndarray:
-    """How often the prisoner in the room tells, ``[S, T, 2, 2]``; the axes are those of :func:`code_table`."""
-    return _share(play, play.tells)
+    """How often the prisoner in the room tells, ``[S, T, 2, 2]``; axes and errors are those of :func:`code_table`."""
+    return _share(play, _check_play(play).tells)
+
+
+def _check_play(play) -> RiddlePlay:
+    if not isinstance(play, RiddlePlay):
+        raise ValueError(
+            f"play: expected a RiddlePlay as policy.play(...) makes it, got {play!r:.80}"
+        )
+    return play
 
 
 def _share(play: RiddlePlay, happens: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from marl_lessons.envs.batched import BatchedStep, BatchedWorlds, WorldsAround
 
 
 def pay_for_talking(rewards: np.ndarray, pays: np.ndarray, price: float) -> np.ndarray:
-    """``[E, n]``: rewards less ``price`` for each agent that will be heard at the next step, ``pays[E, n]``."""
+    """``[E, n]``: rewards less ``price`` for each agent that will be heard at the next step, ``pays[E, n]``. Checks nothing."""
     return rewards - price * pays
 
 
@@ -56,8 +56,9 @@ class GatedWorlds(WorldsAround):
         Raises ValueError naming ``which`` or ``rng``.
         """
         which, rng = as_flags("which", which, self.n_worlds), as_generator("rng", rng)
+        observations = self.worlds.reset_where(which, rng)
         self.talks = self.talks & ~which[:, None]
-        return self._see(self.worlds.reset_where(which, rng))
+        return self._see(observations)
 
     def step(self, actions: np.ndarray, rng: np.random.Generator) -> BatchedStep:
         """Advance every world by ``actions[E, n]``, a + A · talk; raises ValueError naming ``actions`` or ``rng``."""

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from marl_lessons.algorithms.communication.message_buffer import Channel
 from marl_lessons.checks import (
+    as_count,
     as_float_array,
     as_position,
 )
@@ -46,7 +47,8 @@ class TalkingPolicy:
 
     ``channel(messages[S·E, n, w], speaks[S·E, n])`` returns what arrives of what is said, None: everything;
     :meth:`through` is the same policy with another channel. The channels of
-    :mod:`~marl_lessons.evaluation.channels` mute, shuffle, delay or disturb.
+    :mod:`~marl_lessons.evaluation.channels` mute, shuffle, delay or disturb. Raises ValueError naming ``n_seeds``, ``n_agents``
+    or ``channel``.
     """
 
     network: TalkingNetwork
@@ -54,6 +56,17 @@ class TalkingPolicy:
     n_seeds: int
     n_agents: int
     channel: Channel | None = None
+
+    def __post_init__(self):
+        """Check the numbers and the channel."""
+        as_count("n_seeds", self.n_seeds)
+        as_count("n_agents", self.n_agents)
+        if len(self.parameters[0]) != self.n_seeds:
+            raise ValueError(
+                f"n_seeds is {self.n_seeds}; the parameters are those of {len(self.parameters[0])} seeds"
+            )
+        if self.channel is not None and not callable(self.channel):
+            raise ValueError(f"channel: expected a function or None, got {self.channel!r:.80}")
 
     def __call__(self, observations: np.ndarray) -> np.ndarray:
         """Greedy ``actions[S·E, n]``; the lowest index wins a tie. Raises ValueError naming ``observations`` or ``channel``."""
@@ -101,8 +114,6 @@ class TalkingPolicy:
 
     def through(self, channel: Channel | None) -> TalkingPolicy:
         """This policy with ``channel`` in place of its own, None: everything arrives; raises ValueError naming ``channel``."""
-        if channel is not None and not callable(channel):
-            raise ValueError(f"channel: expected a function or None, got {channel!r:.80}")
         return replace(self, channel=channel)
 
     def of_seed(self, which: int) -> TalkingPolicy:
@@ -126,15 +137,19 @@ class TalkingPolicy:
             raise ValueError(
                 f"observations: {len(seen)} worlds cannot be shared out to {self.n_seeds} seeds"
             )
-        return self._as_tensor(seen)
+        return self._as_tensor("observations", seen)
 
     def _arrived(self, name: str, messages, inputs: Tensor) -> Tensor:
         """``[S, E, n, w]`` float32; raises ValueError naming ``name`` for another width or numbers that are not finite."""
         shape = (inputs.shape[0] * inputs.shape[1], self.n_agents, self.network.width)
-        return self._as_tensor(as_float_array(name, messages, shape))
+        return self._as_tensor(name, as_float_array(name, messages, shape))
 
-    def _as_tensor(self, values: np.ndarray) -> Tensor:
+    def _as_tensor(self, name: str, values: np.ndarray) -> Tensor:
         tensor = torch.as_tensor(values, dtype=torch.float32, device=self.parameters[0].device)
+        if not tensor.isfinite().all():
+            raise ValueError(
+                f"{name}: holds a number beyond float32, so large that the network has no finite answer"
+            )
         return tensor.unflatten(0, (self.n_seeds, -1))
 
 
