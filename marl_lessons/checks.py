@@ -67,12 +67,20 @@ def as_indices(name: str, value, shape: Shape, upper: int | np.ndarray) -> np.nd
     return array.astype(np.intp)
 
 
+def as_booleans(name: str, value, shape: Shape) -> np.ndarray:
+    """Return ``value`` as a fresh array of booleans of ``shape``, read as in :func:`as_float_array`.
+
+    Raises ValueError naming ``name`` for anything else.
+    """
+    return _as_array(name, value, "b", "booleans", shape).copy()
+
+
 def as_flags(name: str, value, count: int | None) -> np.ndarray:
     """Return ``value`` as a fresh array of ``count`` booleans (None: 1 or more).
 
     Raises ValueError naming ``name`` for anything else.
     """
-    return _as_array(name, value, "b", "booleans", (count,)).copy()
+    return as_booleans(name, value, (count,))
 
 
 def as_number(
@@ -143,7 +151,7 @@ def _as_array(name: str, value, kinds: str, noun: str, shape: Shape) -> np.ndarr
     """``value`` as an array of one of the NumPy ``kinds`` and of ``shape``, perhaps not a copy; or ValueError."""
     try:
         array = np.asarray(value)
-    except (TypeError, ValueError, OverflowError) as error:
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise ValueError(
             f"{name}: expected an array of {noun} of shape {_text(shape)}, got {value!r:.80}"
         ) from error

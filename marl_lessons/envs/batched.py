@@ -10,7 +10,11 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from marl_lessons.checks import as_count, as_flags
+from marl_lessons.checks import (
+    as_booleans,
+    as_count,
+    as_flags,
+)
 
 
 class BatchedStep(NamedTuple):
@@ -154,11 +158,7 @@ def check_batched_worlds(name: str, worlds, continuous: bool | None = False):
         for i, size in enumerate(sizes):
             as_count(f"{name}.{member}[{i}]", size)
     as_flags(f"{name}.ended", worlds.ended, n_worlds)
-    active = np.asarray(worlds.active)
-    if active.dtype != bool or active.shape != (n_worlds, n):
-        raise ValueError(
-            f"{name}.active: expected booleans of shape {(n_worlds, n)}, got {active.dtype} of shape {active.shape}"
-        )
+    as_booleans(f"{name}.active", worlds.active, (n_worlds, n))
     return worlds
 
 

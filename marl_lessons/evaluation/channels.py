@@ -12,8 +12,9 @@ from collections import deque
 
 import numpy as np
 
-from marl_lessons.algorithms.communication.message_buffer import Channel, as_present
+from marl_lessons.algorithms.communication.message_buffer import Channel
 from marl_lessons.checks import (
+    as_booleans,
     as_count,
     as_flags,
     as_float_array,
@@ -172,4 +173,4 @@ def _checked(messages, present, vectors: bool | None = None, upper: int = N_MESS
         messages = given.astype(np.result_type(np.asarray(messages), np.float32))
     else:
         messages = as_indices("messages", messages, (None, None), upper)
-    return messages, as_present("present", present, messages.shape[:2])
+    return messages, as_booleans("present", present, messages.shape[:2])

@@ -19,7 +19,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from marl_lessons.checks import as_count, as_flag, as_generator, as_indices
+from marl_lessons.checks import (
+    as_booleans,
+    as_count,
+    as_flag,
+    as_generator,
+    as_indices,
+)
 from marl_lessons.envs.traffic_routes import network
 from marl_lessons.evaluation.messages import causal_influence
 from marl_lessons.evaluation.talk import N_DRIVING, TalkFrames, check_talking
@@ -102,8 +108,7 @@ def donors(speaks: np.ndarray, n_sets: int, rng: np.random.Generator) -> np.ndar
     keeps its own. Raises ValueError naming the argument.
     """
     n_sets, rng = as_count("n_sets", n_sets), as_generator("rng", rng)
-    if not isinstance(speaks, np.ndarray) or speaks.dtype != bool or speaks.ndim != 3:
-        raise ValueError(f"speaks: expected an array of booleans [T, E, n], got {speaks!r:.80}")
+    speaks = as_booleans("speaks", speaks, (None, None, None))
     n_moments, n_worlds, n = speaks.shape
     chosen = np.empty((n_sets, *speaks.shape), dtype=np.intp)
     chosen[:] = np.arange(n_worlds)[:, None]

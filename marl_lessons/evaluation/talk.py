@@ -7,7 +7,13 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from marl_lessons.algorithms.communication.talking_gate import GatedWorlds
-from marl_lessons.checks import as_count, as_float_array, as_generator, as_indices
+from marl_lessons.checks import (
+    as_booleans,
+    as_count,
+    as_float_array,
+    as_generator,
+    as_indices,
+)
 from marl_lessons.envs.traffic_junction import TrafficJunction, check_junction
 from marl_lessons.envs.traffic_routes import Level, network
 
@@ -119,14 +125,6 @@ def check_talking(name: str, policy):
             f"{name}: it is that of {policy.n_seeds} seeds; take one, policy.of_seed(0)"
         )
     return policy
-
-
-def as_booleans(name: str, value, shape: tuple[int, ...]) -> np.ndarray:
-    """Return an array of booleans of ``shape`` as it is; raises ValueError naming ``name`` for anything else."""
-    if not isinstance(value, np.ndarray) or value.dtype != bool or value.shape != shape:
-        given = f"{value.dtype} of shape {value.shape}" if isinstance(value, np.ndarray) else value
-        raise ValueError(f"{name}: expected booleans of shape {shape}, got {given!s:.80}")
-    return value
 
 
 def _moment(junction, policy, seen: np.ndarray, n_actions: int):

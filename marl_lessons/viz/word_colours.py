@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from marl_lessons.algorithms.communication.message_buffer import as_present
-from marl_lessons.checks import as_float_array
+from marl_lessons.checks import (
+    as_booleans,
+    as_float_array,
+)
 
 # From dark to light along the first component, from blue to yellow along the second: told apart by colour-blind readers, too.
 CORNERS = np.array([[[8, 62, 118], [118, 42, 8]], [[150, 214, 246], [255, 214, 70]]]) / 255
@@ -42,7 +44,7 @@ def map_words(messages: np.ndarray, speaks: np.ndarray) -> WordMap:
     messages = as_float_array("messages", messages, (None, None, None, None))
     if np.abs(messages).max() > LARGEST:
         raise ValueError(f"messages: holds an entry beyond {LARGEST:g}, too large to be squared")
-    speaks = as_present("speaks", speaks, messages.shape[:3])
+    speaks = as_booleans("speaks", speaks, messages.shape[:3])
     scores = np.full((*speaks.shape, 2), np.nan)
     colours = np.broadcast_to(SILENT, (*speaks.shape, 3)).copy()
     if not speaks.any():

@@ -4,10 +4,12 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from marl_lessons.checks import (
+    as_booleans,
     as_count,
     as_distributions,
     as_flag,
@@ -16,6 +18,7 @@ from marl_lessons.checks import (
     as_generator,
     as_indices,
     as_number,
+    as_position,
     check_same,
 )
 
@@ -139,6 +142,12 @@ def test_numbers(value):
         assert isinstance(number, float) and number == value and -1 <= number <= 1
 
 
+def test_positions():
+    assert [as_position("argument", k, 3) for k in (0, np.int64(2))] == [0, 2]
+    for value in (-1, 3, 1.0, True, None, "0"):
+        refuses(as_position, value, 3)
+
+
 def test_ends_of_the_interval():
     assert as_number("argument", 0, 0, 1) == 0 and as_number("argument", np.float32(1), 0, 1) == 1
     refuses(as_number, 0, 0, 1, open_low=True)
@@ -174,6 +183,7 @@ def test_counts():
         lambda: as_float_array("argument", np.array([0.5], dtype=object), (1,)),
         lambda: as_float_array("argument", np.array(["2020-01-01"], dtype="datetime64[D]"), (1,)),
         lambda: as_float_array("argument", np.array([1j]), (1,)),
+        lambda: as_float_array("argument", torch.ones(1, requires_grad=True), (1,)),
         lambda: as_indices("argument", [[0], [0, 1]], (2, 1), 3),
         lambda: as_indices("argument", np.array([2**64 - 1], dtype=np.uint64), (1,), 3),
     ],
@@ -223,6 +233,14 @@ def test_flags():
     assert result.tolist() == [True, False] and not np.shares_memory(result, given_array)
     for value in (None, True, [0, 1], [True], [[True, False]], ["a", "b"], [[True], []], [None, 0]):
         refuses(as_flags, value, 2)
+
+
+def test_booleans_of_any_shape():
+    given_array = np.zeros((2, 3), dtype=bool)
+    result = as_booleans("argument", given_array, (None, 3))
+    assert result.shape == (2, 3) and not np.shares_memory(result, given_array)
+    for value in (None, True, np.zeros((2, 3)), np.zeros((3, 2), bool), [[True], [True, False]]):
+        refuses(as_booleans, value, (None, 3))
 
 
 def test_generators():

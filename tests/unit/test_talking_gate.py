@@ -118,6 +118,8 @@ def test_agents_learn_to_be_silent_where_nothing_can_be_said():
 def test_impossible_arguments_are_refused():
     with pytest.raises(ValueError, match=r"^worlds: expected batched worlds"):
         GatedWorlds("junction")
+    with pytest.raises(ValueError, match=r"^worlds: they have a gate already"):
+        GatedWorlds(GatedWorlds(TrafficJunction()))
     for price in (-0.1, np.nan, np.inf, True, "free", None):
         with pytest.raises(ValueError, match=r"^price"):
             GatedWorlds(TrafficJunction(), price)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from marl_lessons.checks import (
+    as_booleans,
     as_count,
     as_flags,
     as_float_array,
@@ -36,21 +37,6 @@ def others_of(n_agents: int) -> np.ndarray:
     """``[n, n-1]``: row i holds the numbers 0 to n - 1 without i. Its argument is not checked."""
     numbers = np.broadcast_to(np.arange(n_agents), (n_agents, n_agents))
     return numbers[~np.eye(n_agents, dtype=bool)].reshape(n_agents, n_agents - 1)
-
-
-def as_present(name: str, value, shape: tuple[int, ...]) -> np.ndarray:
-    """Who is there to speak, as a fresh array of booleans of ``shape``; raises ValueError naming ``name`` otherwise."""
-    try:
-        present = np.array(value)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(
-            f"{name}: expected booleans of shape {shape}, got {value!r:.80}"
-        ) from error
-    if present.dtype != bool or present.shape != shape:
-        raise ValueError(
-            f"{name}: expected booleans of shape {shape}, got {present.dtype} of shape {present.shape}"
-        )
-    return present
 
 
 class MessageBuffer:
@@ -86,7 +72,7 @@ class MessageBuffer:
         shape = (self.n_worlds, self.n_agents, self.width)
         messages = as_float_array("messages", messages, shape)
         present = np.ones(shape[:2], dtype=bool) if present is None else present
-        spoke = as_present("present", present, shape[:2])
+        spoke = as_booleans("present", present, shape[:2])
         self._messages, self._spoke = messages * spoke[:, :, None], spoke
         self._written[:] = True
 

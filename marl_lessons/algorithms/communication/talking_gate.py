@@ -34,6 +34,10 @@ class GatedWorlds(WorldsAround):
 
     def __init__(self, worlds: BatchedWorlds, price: float = 0.0):
         super().__init__(worlds)
+        if isinstance(worlds, GatedWorlds):
+            raise ValueError(
+                "worlds: they have a gate already; a second one would be obeyed by no network"
+            )
         self._n_inside = common_n_actions("worlds", worlds)
         self.price = price
         self.n_actions = (2 * self._n_inside,) * self.n_agents
