@@ -67,9 +67,14 @@ class Experiment(NamedTuple):
     tasks: list[Task]
 
 
-EASY = 2_500
+EASY, MEDIUM = 2_500, 10_000
 SMALL = (32, 32)
-SUM = CommNet(SMALL, divisor=3.0)
+SUM, WIDE = CommNet(SMALL, divisor=3.0), CommNet((64, 64), divisor=3.0)
+PATIENT = {
+    "target_interval": 1_000,
+    "buffer_size": 100_000,
+    "learning_rate": Linear(1.5e-3, 5e-5, MEDIUM, per="step"),
+}
 GATED = CommNet(SMALL, divisor=3.0, gated=True)
 RUNS = {
     "riddle": Experiment(
@@ -96,6 +101,14 @@ RUNS = {
             Task("explores for 20 %", junction_config(EASY, SUM, exploring=0.2)),
             Task("no layer after listening", junction_config(EASY, CommNet((32,), divisor=3.0))),
             Task("one number a message", junction_config(EASY, CommNet(SMALL, 1, divisor=3.0))),
+        ],
+    ),
+    "medium": Experiment(
+        "medium",
+        [
+            Task("CommNet, patient", junction_config(MEDIUM, WIDE, exploring=0.2, **PATIENT)),
+            Task("CommNet, as on easy", junction_config(MEDIUM, WIDE, exploring=0.2)),
+            Task("no channel", junction_config(MEDIUM, None, exploring=0.2, **PATIENT)),
         ],
     ),
     "price": Experiment(

@@ -198,7 +198,7 @@ def _draw_map(ax: Axes, frames: TalkFrames, words: WordMap, moment: int, world: 
                 ha="center", va="center_baseline", zorder=6, bbox={"facecolor": colours[first],
                 "edgecolor": BLACK, "linewidth": 0.8, "pad": 2.5})  # fmt: skip
     ax.set_title(f"All words: 2 components hold {words.share:.0%}")
-    ax.set(xticklabels=[], yticklabels=[], xlabel="first component", ylabel="second")
+    ax.set(xticklabels=[], yticklabels=[], xlabel="first component", ylabel="second one")
     ax.margins(0.1, 0.18)
     ax.tick_params(length=0)
 
