@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from benchmarks.recording import count, machine
-from benchmarks.talk_runs import N_WORLDS, RUNS
+from benchmarks.talk_runs import N_WORLDS, RUNS, SUM, junction_config
 from marl_lessons.algorithms import (
     Linear,
     PerVisit,
@@ -46,6 +46,9 @@ from marl_lessons.evaluation import (
 )
 from marl_lessons.evaluation.channels import mute, shuffle
 
+FALLING = junction_config(
+    3_500, SUM, exploring=0.2, learning_rate=Linear(1.5e-3, 5e-5, 3_500, per="step")
+)
 FIRST_SEED = 1_000
 ROUNDING = 1e-9
 N_EPISODES = 1_000  # fresh ones, for each policy
@@ -165,6 +168,12 @@ def commnet(n_seeds: int) -> None:
         found[-1].append(success(deaf.policy, roads))
     trained, muted, shuffled, silent = np.transpose(found)
     show("CommNet", trained, at_least=0.93, seconds=max(seconds))
+    fallen, seconds = [], []
+    for seed in range(FIRST_SEED, FIRST_SEED + n_seeds):
+        cars, spent = timed(train_iql, TrafficJunction("easy", N_WORLDS), FALLING, (seed,))
+        fallen.append(success(cars.policy, roads))
+        seconds.append(spent)
+    show("CommNet, learning rate falls", fallen, at_least=0.93, seconds=max(seconds))
     show("CommNet, muted when tested", muted, at_most=0.35)
     show("CommNet, shuffled when tested", shuffled, at_most=0.35)
     show("trained without a channel", silent, at_most=0.32)
