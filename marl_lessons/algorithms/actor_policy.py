@@ -14,12 +14,7 @@ from torch import Tensor
 
 from marl_lessons.algorithms.maddpg_losses import continuous_action, critic_values, everyone
 from marl_lessons.algorithms.networks import mlp
-from marl_lessons.checks import (
-    as_count,
-    as_flag,
-    as_float_array,
-    as_position,
-)
+from marl_lessons.checks import as_count, as_flag, as_float_array, as_position
 
 LARGEST = float(np.finfo(np.float32).max)  # networks compute in float32
 

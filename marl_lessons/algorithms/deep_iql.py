@@ -17,12 +17,7 @@ from marl_lessons.algorithms.deep_checks import (
     checked_shape,
     usable_device,
 )
-from marl_lessons.algorithms.deep_q import (
-    agent_values,
-    double_q_target,
-    td_loss,
-    with_agent_id,
-)
+from marl_lessons.algorithms.deep_q import agent_values, double_q_target, td_loss, with_agent_id
 from marl_lessons.algorithms.deep_records import DeepHistory, DeepRecorder
 from marl_lessons.algorithms.deep_settings import DeepIQLConfig
 from marl_lessons.algorithms.history import as_config
@@ -30,10 +25,7 @@ from marl_lessons.algorithms.networks import copy_parameters, init_mlp, move_tow
 from marl_lessons.algorithms.replay import Batch, Replay
 from marl_lessons.algorithms.schedules import Progress
 from marl_lessons.algorithms.temporal_difference import epsilon_greedy, one_draw_for_all
-from marl_lessons.checks import (
-    as_float_array,
-    as_position,
-)
+from marl_lessons.checks import as_float_array, as_position
 from marl_lessons.envs.batched import BatchedWorlds
 from marl_lessons.seeds import UniformStreams, as_seeds
 

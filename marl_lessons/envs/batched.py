@@ -10,11 +10,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from marl_lessons.checks import (
-    as_booleans,
-    as_count,
-    as_flags,
-)
+from marl_lessons.checks import as_booleans, as_count, as_flags
 
 
 class BatchedStep(NamedTuple):

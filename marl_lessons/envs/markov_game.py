@@ -12,12 +12,7 @@ from numbers import Real
 
 import numpy as np
 
-from marl_lessons.checks import (
-    as_distributions,
-    as_flag,
-    as_number,
-    as_position,
-)
+from marl_lessons.checks import as_distributions, as_flag, as_number, as_position
 from marl_lessons.envs.game_checks import (
     checked_action_names,
     checked_initial,

@@ -19,13 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from marl_lessons.checks import (
-    as_booleans,
-    as_count,
-    as_flag,
-    as_generator,
-    as_indices,
-)
+from marl_lessons.checks import as_booleans, as_count, as_flag, as_generator, as_indices
 from marl_lessons.envs.traffic_routes import network
 from marl_lessons.evaluation.messages import causal_influence
 from marl_lessons.evaluation.talk import N_DRIVING, TalkFrames, check_talking

@@ -14,12 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from marl_lessons.checks import (
-    as_count,
-    as_distributions,
-    as_float_array,
-    as_indices,
-)
+from marl_lessons.checks import as_count, as_distributions, as_float_array, as_indices
 from marl_lessons.evaluation.drift import total_variation
 from marl_lessons.evaluation.information import (
     MOST_KINDS,

@@ -17,11 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from marl_lessons.checks import (
-    as_count,
-    as_float_array,
-    as_position,
-)
+from marl_lessons.checks import as_count, as_float_array, as_position
 from marl_lessons.envs.particles import ParticleWorlds
 from marl_lessons.evaluation.particle_frames import check_function
 from marl_lessons.evaluation.particle_probes import (

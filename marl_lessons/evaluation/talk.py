@@ -7,13 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from marl_lessons.algorithms.communication.talking_gate import GatedWorlds
-from marl_lessons.checks import (
-    as_booleans,
-    as_count,
-    as_float_array,
-    as_generator,
-    as_indices,
-)
+from marl_lessons.checks import as_booleans, as_count, as_float_array, as_generator, as_indices
 from marl_lessons.envs.traffic_junction import TrafficJunction, check_junction
 from marl_lessons.envs.traffic_routes import Level, network
 

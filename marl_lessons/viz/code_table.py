@@ -11,11 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from marl_lessons.algorithms.communication.signalling_learners import SignallingHistory
-from marl_lessons.checks import (
-    as_distributions,
-    as_float_array,
-    as_indices,
-)
+from marl_lessons.checks import as_distributions, as_float_array, as_indices
 from marl_lessons.envs.signalling import SignallingGame, best_payoff, bits, check_signalling
 from marl_lessons.viz.curves import in_thousands
 from marl_lessons.viz.style import BLACK, BLUE, GREY, ORANGE, VERMILION, new_figure

@@ -10,10 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from marl_lessons.checks import (
-    as_booleans,
-    as_float_array,
-)
+from marl_lessons.checks import as_booleans, as_float_array
 
 # From dark to light along the first component, from blue to yellow along the second: told apart by colour-blind readers, too.
 CORNERS = np.array([[[8, 62, 118], [118, 42, 8]], [[150, 214, 246], [255, 214, 70]]]) / 255

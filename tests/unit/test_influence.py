@@ -9,9 +9,7 @@ import numpy as np
 import pytest
 
 from marl_lessons.envs.traffic_routes import LEVELS, network
-from marl_lessons.evaluation.channels import (
-    shuffle,
-)
+from marl_lessons.evaluation.channels import shuffle
 from marl_lessons.evaluation.influence import (
     PlaceMeans,
     by_pair,

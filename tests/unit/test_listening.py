@@ -24,11 +24,7 @@ from marl_lessons.envs.batched import check_batched_worlds
 from marl_lessons.envs.blind_crossing import BlindCrossing
 from marl_lessons.envs.game_worlds import GameWorlds
 from marl_lessons.envs.traffic_junction import TrafficJunction
-from marl_lessons.evaluation.channels import (
-    Delay,
-    mute,
-    shuffle,
-)
+from marl_lessons.evaluation.channels import Delay, mute, shuffle
 from marl_lessons.evaluation.crossing_levels import best_table, pair_returns
 from marl_lessons.evaluation.episodes import play_episodes
 

@@ -14,10 +14,7 @@ from marl_lessons.envs.game_worlds import GameWorlds
 from marl_lessons.envs.traffic_junction import BRAKE, GAS, TrafficJunction
 from marl_lessons.envs.traffic_rules import full_information_rule
 from marl_lessons.envs.two_cars import two_cars
-from marl_lessons.evaluation.channels import (
-    Delay,
-    mute,
-)
+from marl_lessons.evaluation.channels import Delay, mute
 from marl_lessons.evaluation.episodes import play_episodes
 from marl_lessons.evaluation.talk import TalkFrames, record_talk
 

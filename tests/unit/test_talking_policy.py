@@ -7,12 +7,7 @@ import pytest
 import torch
 
 from marl_lessons.algorithms.communication.commnet import CommNet
-from marl_lessons.evaluation.channels import (
-    Delay,
-    mute,
-    noise,
-    shuffle,
-)
+from marl_lessons.evaluation.channels import Delay, mute, noise, shuffle
 
 SHAPE = (6, 3, 4)  # two seeds, three worlds each; three agents
 

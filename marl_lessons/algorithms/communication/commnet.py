@@ -23,9 +23,8 @@ from marl_lessons.algorithms.networks import init_mlp, mlp
 from marl_lessons.checks import as_count, as_flag
 from marl_lessons.envs.batched import BatchedWorlds
 
-KEY_SIZE = (
-    16  # numbers in the key of a message and in a listener's question, as in Das et al. (2019)
-)
+# Numbers in the key of a message and in a listener's question, as in Das et al. (2019).
+KEY_SIZE = 16
 
 
 def is_present(observations: Tensor) -> Tensor:

@@ -10,13 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from marl_lessons.checks import (
-    as_booleans,
-    as_count,
-    as_flags,
-    as_float_array,
-    as_position,
-)
+from marl_lessons.checks import as_booleans, as_count, as_flags, as_float_array, as_position
 
 # What arrives of what is said: ``channel(messages[E, n, w], spoke[E, n])`` has the shape of ``messages``.
 Channel = Callable[[np.ndarray, np.ndarray], np.ndarray]

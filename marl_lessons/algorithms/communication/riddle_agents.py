@@ -18,11 +18,7 @@ from torch import Tensor
 from marl_lessons.algorithms.communication.channel import hard_message
 from marl_lessons.algorithms.communication.recurrent import recurrent_step
 from marl_lessons.algorithms.communication.riddle_play import RiddlePlay, riddle_outcome
-from marl_lessons.checks import (
-    as_float_array,
-    as_indices,
-    as_position,
-)
+from marl_lessons.checks import as_float_array, as_indices, as_position
 from marl_lessons.envs.switch_riddle import TELL, riddle_days
 
 N_ACTIONS = 2

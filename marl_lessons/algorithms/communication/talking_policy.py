@@ -11,11 +11,7 @@ import torch
 from torch import Tensor
 
 from marl_lessons.algorithms.communication.message_buffer import Channel
-from marl_lessons.checks import (
-    as_count,
-    as_float_array,
-    as_position,
-)
+from marl_lessons.checks import as_count, as_float_array, as_position
 
 
 class TalkingNetwork(Protocol):
