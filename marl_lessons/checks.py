@@ -33,7 +33,7 @@ def as_distributions(name: str, value, shape: Shape) -> np.ndarray:
     """Return ``value`` as an array whose last axis holds probability distributions.
 
     Entries must be finite and non-negative, and sum to 1 along the last axis within 1e-8; the result is divided by its
-    sum, so that later arithmetic starts from an exact distribution. Raises ValueError naming the first violation.
+    sum, so that later arithmetic starts from an exact distribution.
     """
     array = as_float_array(name, value, shape)
     bad = np.argwhere(array < 0)

@@ -19,7 +19,7 @@ class UniformStreams:
     """
 
     def __init__(self, seeds, n_numbers: int, block: int = 1000):
-        """``seeds``: a count n (seeds 0 .. n-1) or a sequence of non-negative integers; raises ValueError otherwise."""
+        """``seeds``: a count n (seeds 0 .. n-1) or a sequence of non-negative integers."""
         self.seeds = as_seeds(seeds)
         self.generators = [np.random.default_rng(seed) for seed in self.seeds]
         self.n_numbers = as_count("n_numbers", n_numbers)
@@ -37,7 +37,7 @@ class UniformStreams:
 
 
 def as_seeds(seeds) -> tuple[int, ...]:
-    """Return a tuple of seeds from a count (30 means 0 .. 29) or a sequence; raises ValueError naming ``seeds``."""
+    """Return a tuple of seeds from a count (30 means 0 .. 29) or a sequence."""
     if isinstance(seeds, int | np.integer) and not isinstance(seeds, bool):
         return tuple(range(as_count("seeds", seeds)))
     try:

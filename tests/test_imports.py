@@ -19,33 +19,15 @@ ROOMS = [
     "evaluation",
     "viz",
 ]  # each may import itself and those before it
-AUTHORING = "authoring"
-LONGEST_MODULE = 260  # lines
-# The modules that work with neural networks. No other may import torch, nor import one of these.
-TORCH_MODULES: set[str] = {
-    f"{PACKAGE}.algorithms.{name}"
-    for name in (
-        "networks",
-        "replay",
-        "deep_q",
-        "deep_checks",
-        "deep_iql",
-        "maddpg_losses",
-        "maddpg_update",
-        "maddpg_training",
-        "maddpg",
-        "actor_policy",
-        "maddpg_faults",
-        "maddpg_blinkers",
-        "communication.commnet",
-        "communication.talking_policy",
-        "communication.channel",
-        "communication.recurrent",
-        "communication.riddle_agents",
-        "communication.riddle_learning",
-        "communication.riddle_training",
-    )
+LONGEST_MODULE = 450  # lines
+# Longer than that today; to be emptied.
+TOO_LONG = {
+    "marl_lessons.algorithms.deep.iql",
+    "marl_lessons.algorithms.deep.maddpg",
+    "marl_lessons.envs.pettingzoo",
 }
+# Only modules in these rooms import torch.
+TORCH_ROOMS = ("marl_lessons.algorithms.deep.", "marl_lessons.algorithms.talk.")
 
 
 def module_name(path: Path, root: Path = ROOT) -> str:
@@ -100,21 +82,17 @@ GRAPH = {
 def room(module: str) -> str | None:
     """The room that a module lies in; None for what all rooms share, such as ``marl_lessons.seeds``."""
     parts = module.split(".")
-    return parts[1] if len(parts) > 1 and parts[1] in [*ROOMS, AUTHORING] else None
+    return parts[1] if len(parts) > 1 and parts[1] in ROOMS else None
 
 
 def wrong_way(graph: dict[str, set[str]]) -> list[str]:
-    """Imports into a later room, from shared modules into a room, and of the authoring commands."""
+    """Imports into a later room, and from shared modules into a room."""
     rank = {name: number for number, name in enumerate([None, *ROOMS])}
     problems = []
     for module, targets in graph.items():
         for target in targets:
             here, there = room(module), room(target)
-            if AUTHORING in (here, there):
-                forbidden = here != there and there is not None
-            else:
-                forbidden = rank[there] > rank[here]
-            if forbidden:
+            if rank[there] > rank[here]:
                 problems.append(f"{module} imports {target}")
     return problems
 
@@ -142,7 +120,7 @@ def uses_torch(names: set[str]) -> bool:
 
 
 def test_the_package_was_found() -> None:
-    assert f"{PACKAGE}.{AUTHORING}.checkout" in SOURCES and len(SOURCES) > 10
+    assert f"{PACKAGE}.solvers.planning" in SOURCES and len(SOURCES) > 10
 
 
 def test_imports_go_one_way() -> None:
@@ -153,17 +131,22 @@ def test_there_are_no_circles() -> None:
     assert circles(GRAPH) == []
 
 
-def test_torch_stays_in_its_modules() -> None:
-    assert TORCH_MODULES <= set(SOURCES), "TORCH_MODULES names modules that do not exist"
-    tabular = set(SOURCES) - TORCH_MODULES
-    assert [module for module in tabular if uses_torch(IMPORTED[module])] == []
-    assert [module for module in tabular if reachable(GRAPH, module) & TORCH_MODULES] == []
+def test_torch_stays_in_its_rooms() -> None:
+    outside = [module for module in SOURCES if not module.startswith(TORCH_ROOMS)]
+    assert [module for module in outside if uses_torch(IMPORTED[module])] == []
+
+
+def test_what_a_room_exports_needs_no_torch() -> None:
+    """Lessons without networks import from the floors themselves, such as ``marl_lessons.envs``."""
+    with_torch = {module for module in SOURCES if uses_torch(IMPORTED[module])}
+    floors = [f"{PACKAGE}.{room}" for room in ROOMS]
+    assert [floor for floor in floors if reachable(GRAPH, floor) & with_torch] == []
 
 
 @pytest.mark.parametrize("module", SOURCES)
 def test_modules_stay_short(module: str) -> None:
     lines = len(SOURCES[module].read_text(encoding="utf-8").splitlines())
-    assert lines <= LONGEST_MODULE, f"{module} has {lines} lines: it holds more than one idea"
+    assert (lines > LONGEST_MODULE) == (module in TOO_LONG), f"{module} has {lines} lines"
 
 
 TIMED = """
@@ -216,9 +199,6 @@ def test_imports_are_read_wherever_they_stand(source: str, expected: set[str]) -
         ("envs.a", "solvers.b", False),
         ("evaluation.a", "viz.b", False),
         ("seeds", "envs.a", False),
-        ("viz.a", "authoring.b", False),
-        ("authoring.a", "viz.b", False),
-        ("authoring.a", "authoring.b", True),
     ],
 )
 def test_the_way_of_an_import_is_judged_by_rooms(importer: str, target: str, allowed: bool) -> None:

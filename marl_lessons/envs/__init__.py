@@ -1,24 +1,33 @@
 """Problems to solve: exact games, small and large, and stepping many copies of them at once."""
 
-from marl_lessons.envs.batched import BatchedStep, BatchedWorlds, ContinuousWorlds
-from marl_lessons.envs.blind_crossing import BlindCrossing, blind_crossing_game
-from marl_lessons.envs.catalogue import CATALOGUE, KnownGame, crossing, penalty, speed_check
-from marl_lessons.envs.crossroads import crossroads
-from marl_lessons.envs.game_worlds import GameWorlds
-from marl_lessons.envs.gridworlds import cliff_walking, corner_grid, jumping_grid
-from marl_lessons.envs.lotteries import lottery_game, stochastic_climbing
-from marl_lessons.envs.markov_game import MarkovGame
-from marl_lessons.envs.matrix_games import matrix_game, payoffs_of
-from marl_lessons.envs.mpe import mpe_worlds
-from marl_lessons.envs.parallel_env import as_parallel_env
-from marl_lessons.envs.parallel_worlds import ParallelWorlds, from_parallel_env
-from marl_lessons.envs.particles import (
-    ParticleWorlds,
-    simple_speaker_listener,
-    simple_spread,
-    simple_tag,
+from marl_lessons.envs.cars.blind_crossing import BlindCrossing, blind_crossing_game
+from marl_lessons.envs.cars.junction import (
+    BRAKE,
+    GAS,
+    TrafficJunction,
+    full_information_rule,
+    never_brake,
 )
-from marl_lessons.envs.signalling import (
+from marl_lessons.envs.cars.one_car import crossroads
+from marl_lessons.envs.cars.two_cars import two_cars, two_cars_state
+from marl_lessons.envs.games.catalogue import (
+    CATALOGUE,
+    KnownGame,
+    crossing,
+    lottery_game,
+    penalty,
+    speed_check,
+    stochastic_climbing,
+)
+from marl_lessons.envs.games.matrix_games import matrix_game, payoffs_of
+from marl_lessons.envs.games.riddle import (
+    SwitchRiddle,
+    code_table,
+    every_sequence,
+    riddle_days,
+    tell_table,
+)
+from marl_lessons.envs.games.signalling import (
     SignallingGame,
     best_code,
     best_payoff,
@@ -26,12 +35,25 @@ from marl_lessons.envs.signalling import (
     expected_payoff,
     lewis,
 )
-from marl_lessons.envs.simulation import Step, Worlds
-from marl_lessons.envs.soccer import Position, soccer, soccer_position, soccer_state
-from marl_lessons.envs.switch_riddle import SwitchRiddle, riddle_days
-from marl_lessons.envs.traffic_junction import BRAKE, GAS, TrafficJunction
-from marl_lessons.envs.traffic_rules import full_information_rule, never_brake
-from marl_lessons.envs.two_cars import two_cars, two_cars_state
+from marl_lessons.envs.games.soccer import Position, soccer, soccer_position, soccer_state
+from marl_lessons.envs.grids import cliff_walking, corner_grid, jumping_grid
+from marl_lessons.envs.markov_game import MarkovGame
+from marl_lessons.envs.particles.worlds import (
+    ParticleWorlds,
+    mpe_worlds,
+    simple_speaker_listener,
+    simple_spread,
+    simple_tag,
+)
+from marl_lessons.envs.pettingzoo import ParallelWorlds, as_parallel_env, from_parallel_env
+from marl_lessons.envs.stepping import (
+    BatchedStep,
+    BatchedWorlds,
+    ContinuousWorlds,
+    GameWorlds,
+    Step,
+    Worlds,
+)
 
 __all__ = [
     "BRAKE",
@@ -58,9 +80,11 @@ __all__ = [
     "bits",
     "blind_crossing_game",
     "cliff_walking",
+    "code_table",
     "corner_grid",
     "crossing",
     "crossroads",
+    "every_sequence",
     "expected_payoff",
     "from_parallel_env",
     "full_information_rule",
@@ -81,6 +105,7 @@ __all__ = [
     "soccer_state",
     "speed_check",
     "stochastic_climbing",
+    "tell_table",
     "two_cars",
     "two_cars_state",
 ]

@@ -12,17 +12,165 @@ from numbers import Real
 
 import numpy as np
 
-from marl_lessons.checks import as_distributions, as_flag, as_number, as_position
-from marl_lessons.envs.game_checks import (
-    checked_action_names,
-    checked_initial,
-    checked_names,
-    checked_rewards,
-    checked_terminal,
-    checked_transition,
+from marl_lessons.checks import (
+    as_distributions,
+    as_flag,
+    as_flags,
+    as_float_array,
+    as_number,
+    as_position,
 )
-from marl_lessons.envs.termination import states_that_can_avoid_the_end
-from marl_lessons.envs.toy_text import toy_text_fields
+from marl_lessons.envs.gymnasium_tables import toy_text_fields
+
+# The arguments of a :class:`~marl_lessons.envs.markov_game.MarkovGame`, checked one by one.
+
+LARGEST_REWARD = 1e12  # of a single event
+
+
+def checked_transition(transition) -> np.ndarray:
+    """``[S, A_1, …, A_n, S]`` distributions."""
+    # Large games: no copy is made before the one that as_distributions returns.
+    if not isinstance(transition, np.ndarray):
+        transition = as_float_array("transition", transition, (...,))
+    shape = transition.shape
+    if len(shape) < 3 or shape[0] != shape[-1] or min(shape) < 1:
+        raise ValueError(
+            f"transition: expected shape [S, A_1, ..., A_n, S] with no empty axis, got {shape}"
+        )
+    return as_distributions("transition", transition, shape)
+
+
+def checked_rewards(
+    reward, outcome_reward, transition: np.ndarray, n_agents: int
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Both rewards, the expected one computed where outcomes' rewards are given."""
+    if reward is not None or outcome_reward is None:
+        reward = as_float_array("reward", reward, (n_agents, *transition.shape[:-1]))
+    if outcome_reward is None:
+        return reward, None
+    outcome_reward = _as_broadcast("outcome_reward", outcome_reward, (n_agents, *transition.shape))
+    expected = np.einsum("...t,n...t->n...", transition, outcome_reward)
+    if reward is not None and not np.allclose(reward, expected, atol=1e-8, rtol=1e-8):
+        raise ValueError(
+            "reward differs from the expectation of outcome_reward; give one of the two only"
+        )
+    return expected, outcome_reward
+
+
+def single_rewards(**rewards: float) -> list[float]:
+    """What single events pay, as floats, in the order given."""
+    return [
+        as_number(name, value, -LARGEST_REWARD, LARGEST_REWARD) for name, value in rewards.items()
+    ]
+
+
+def _as_broadcast(name: str, value, shape: tuple[int, ...]) -> np.ndarray:
+    """As ``as_float_array``, but an array made by ``np.broadcast_to`` is kept as one: it may be very large."""
+    if not isinstance(value, np.ndarray) or value.shape != shape or 0 not in value.strides:
+        return as_float_array(name, value, shape)
+    once = tuple(slice(0, 1) if stride == 0 else slice(None) for stride in value.strides)
+    return np.broadcast_to(as_float_array(name, value[once], (...,)), shape)
+
+
+def checked_terminal(
+    terminal, transition: np.ndarray, reward: np.ndarray, outcome_reward: np.ndarray | None
+) -> np.ndarray:
+    """``[S]`` booleans, True for absorbing states without reward only."""
+    n_states = transition.shape[0]
+    if terminal is None:
+        return np.zeros(n_states, dtype=bool)
+    terminal = as_flags("terminal", terminal, n_states)
+    for state in np.flatnonzero(terminal):
+        if not np.all(transition[state, ..., state] == 1):
+            raise ValueError(
+                f"transition[{state}]: state {state} is terminal, so every action must lead back to itself"
+            )
+        paid = [reward[:, state]]
+        if outcome_reward is not None:
+            paid.append(outcome_reward[:, state, ..., state])
+        if any(np.any(r != 0) for r in paid):
+            raise ValueError(
+                f"reward[:, {state}]: state {state} is terminal, so its reward must be 0"
+            )
+    return terminal
+
+
+def checked_initial(initial, terminal: np.ndarray) -> np.ndarray:
+    """``[S]``: a distribution over the states that are not terminal."""
+    if initial is None:
+        if terminal.all():
+            raise ValueError("terminal: all states are terminal; at least one must not be")
+        return ~terminal / np.sum(~terminal)
+    initial = as_distributions("initial", initial, terminal.shape)
+    for state in np.flatnonzero(terminal & (initial > 0)):
+        raise ValueError(
+            f"initial[{state}] is {initial[state]}, but state {state} is terminal; no episode can begin there"
+        )
+    return initial
+
+
+def checked_names(argument: str, names, count: int) -> tuple[str, ...]:
+    """``count`` names, by default the numbers from 0."""
+    if names is None:
+        return tuple(str(k) for k in range(count))
+    if not _is_list(names) or len(names) != count:
+        raise ValueError(f"{argument}: expected {count} names, got {names!r:.80}")
+    return tuple(str(name) for name in names)
+
+
+def checked_action_names(names, n_actions: tuple[int, ...]) -> tuple[tuple[str, ...], ...]:
+    """One tuple of names per agent, by default numbers."""
+    if names is None:
+        names = (None,) * len(n_actions)
+    if not _is_list(names) or len(names) != len(n_actions):
+        raise ValueError(
+            f"action_names: expected one tuple per agent ({len(n_actions)}), got {names!r:.80}"
+        )
+    return tuple(
+        checked_names(f"action_names[{i}]", mine, count)
+        for i, (mine, count) in enumerate(zip(names, n_actions))
+    )
+
+
+def _is_list(names) -> bool:
+    """Whether ``names`` is a sequence of things, and no text."""
+    is_array = isinstance(names, np.ndarray) and names.ndim > 0
+    return is_array or (isinstance(names, Sequence) and not isinstance(names, str | bytes))
+
+
+# Who reaches the end: reachability questions on the graph of a tabular problem.
+
+
+def states_that_can_avoid_the_end(transition: np.ndarray, terminal: np.ndarray) -> np.ndarray:
+    """``[S]`` booleans: non-terminal states from which some policy stays away from terminal states for ever.
+
+    ``transition[S, A, S]``, ``terminal[S]``. The largest set of non-terminal states in which every state has an action
+    that surely stays inside; if it is empty, every policy terminates with probability 1.
+    """
+    inside = ~terminal
+    while True:
+        leaves = transition[:, :, ~inside].sum(axis=2) > 0
+        smaller = inside & ~leaves.all(axis=1)
+        if np.array_equal(smaller, inside):
+            return inside
+        inside = smaller
+
+
+def states_that_cannot_reach_the_end(transition: np.ndarray, terminal: np.ndarray) -> np.ndarray:
+    """``[S]`` booleans: states from which no terminal state is reachable with positive probability.
+
+    ``transition[S, S]`` is the kernel under one policy, ``terminal[S]`` booleans. A finite chain terminates with
+    probability 1 from everywhere if and only if there are no such states.
+    """
+    reaches = terminal.copy()
+    while True:
+        larger = reaches | ((transition > 0) @ reaches)
+        if np.array_equal(larger, reaches):
+            return ~reaches
+        reaches = larger
+
+
+# ------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +228,7 @@ class MarkovGame:
     def from_gymnasium(cls, env, discount: float = 0.99) -> MarkovGame:
         """The MDP that a Gymnasium environment publishes as ``env.unwrapped.P`` (FrozenLake, CliffWalking, Taxi).
 
-        How termination and rewards are read: :func:`~marl_lessons.envs.toy_text.toy_text_fields`. A time limit that
+        How termination and rewards are read: :func:`~marl_lessons.envs.gymnasium_tables.toy_text_fields`. A time limit that
         wraps the environment is no part of the model and is left out. The promise ``episodic=True`` is given, so γ = 1
         is allowed. Raises ValueError naming ``env`` if it has no such table, and ``discount``.
         """
@@ -135,10 +283,7 @@ class MarkovGame:
         return self.reward.reshape(self.n_agents, self.n_states, -1)
 
     def with_initial(self, initial: np.ndarray) -> MarkovGame:
-        """The same game with episodes that begin from ``initial[S]``; all other arrays are shared, none is copied.
-
-        Raises ValueError naming ``initial``.
-        """
+        """The same game with episodes that begin from ``initial[S]``; all other arrays are shared, none is copied."""
         game = copy(self)
         object.__setattr__(game, "initial", checked_initial(initial, self.terminal))
         game.initial.flags.writeable = False
@@ -187,7 +332,7 @@ class MarkovGame:
 
         T_i(s'|s,a_i) = Σ_{a_-i} Π_{j≠i} π_j(a_j|s) T(s'|s,⟨a_i,a_-i⟩), and R_i likewise (Albrecht et al. 2024,
         Sec. 5.3.2). ``policies[agent]`` is ignored and may be None. ``outcomes=False`` leaves out the rewards of single
-        outcomes, which planning does not need. Raises ValueError naming ``agent`` or ``policies``.
+        outcomes, which planning does not need.
         """
         agent = as_position("agent", agent, self.n_agents)
         others = self.check_policies(policies, skip=agent)

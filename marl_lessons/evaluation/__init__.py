@@ -1,86 +1,59 @@
 """Measuring: distances to the exact answer, what a best responder would gain, and summaries over seeds."""
 
-from marl_lessons.evaluation.break_even import break_even, earned_so_far
-from marl_lessons.evaluation.convergence import distance_to_optimum, greedy_return, reachable_states
-from marl_lessons.evaluation.crossing_levels import (
-    CrossingLevel,
-    CrossingLevels,
-    best_table,
-    chance_to_go,
-    crossing_levels,
-    other_is_nearer,
-    pair_returns,
+from marl_lessons.evaluation.distances import (
+    Found,
+    Passing,
+    distance_to_optimum,
+    exploitability,
+    found_policies,
+    greedy_return,
+    nash_conv,
+    outcome_counts,
+    passing_chances,
+    reachable_states,
+    regrets,
+    share_won,
+    state_chances,
+    values_against,
+    worst_case,
 )
-from marl_lessons.evaluation.drift import (
+from marl_lessons.evaluation.moving_target.drift import (
     Drift,
     best_response_changes,
     drift,
     kernel_drift,
     reward_drift,
+    seen_td_errors,
     total_variation,
+    turns,
 )
-from marl_lessons.evaluation.episodes import PlayedEpisodes, Share, play_episodes, share
-from marl_lessons.evaluation.exploitability import (
-    exploitability,
-    nash_conv,
-    regrets,
-    worst_case,
-)
-from marl_lessons.evaluation.gauges import seen_td_errors, turns
-from marl_lessons.evaluation.induced import (
+from marl_lessons.evaluation.moving_target.induced import (
     best_response_values,
     expected_targets,
     expected_td_errors,
     induced_arrays,
     joint_action_mdp,
     regret_history,
+    visit_rates,
 )
-from marl_lessons.evaluation.influence import (
-    PlaceMeans,
-    by_pair,
-    by_place,
-    influence_of_all,
-    influence_of_each,
+from marl_lessons.evaluation.moving_target.own_world import OwnWorld, own_world
+from marl_lessons.evaluation.moving_target.staleness import (
+    SplitError,
+    Staleness,
+    split_error,
+    staleness,
 )
-from marl_lessons.evaluation.information import (
-    bits_per_step,
-    entropy,
-    entropy_from_counts,
-    information_from_counts,
-    joint_counts,
-    mutual_information,
-    plug_in_bias,
-)
-from marl_lessons.evaluation.interventions import Outcome, under_interventions
-from marl_lessons.evaluation.matches import share_won, state_chances
-from marl_lessons.evaluation.messages import (
-    InfluenceMap,
-    causal_influence,
-    influence_map,
-    instantaneous_coordination,
-    policy_by_message,
-    positive_listening,
-    positive_signalling,
-    speaker_consistency,
-)
-from marl_lessons.evaluation.outcomes import (
-    Found,
-    Passing,
-    found_policies,
-    outcome_counts,
-    passing_chances,
-)
-from marl_lessons.evaluation.overgeneralisation import values_against
-from marl_lessons.evaluation.own_world import OwnWorld, own_world
-from marl_lessons.evaluation.particle_drift import (
+from marl_lessons.evaluation.particles.drift import (
     LawDrift,
     bootstrap_drift,
     joint_law_drift,
     own_law_drift,
 )
-from marl_lessons.evaluation.particle_frames import Frames, record
-from marl_lessons.evaluation.particle_probes import Probes, record_probes
-from marl_lessons.evaluation.particle_references import (
+from marl_lessons.evaluation.particles.frames import Frames, Probes, record, record_probes
+from marl_lessons.evaluation.particles.references import (
+    best_late_return,
+    best_listener_return,
+    best_untold_return,
     no_op,
     random_actions,
     to_assigned,
@@ -96,23 +69,59 @@ from marl_lessons.evaluation.recorded import (
     load_curves,
     save_curves,
 )
-from marl_lessons.evaluation.returns import discounted_returns
-from marl_lessons.evaluation.riddle_levels import RiddleLevels, protocol_reward, riddle_levels
-from marl_lessons.evaluation.staleness import SplitError, Staleness, split_error, staleness
 from marl_lessons.evaluation.statistics import (
     Band,
+    PlayedEpisodes,
+    Share,
     band,
+    break_even,
+    discounted_returns,
+    earned_so_far,
     first_episodes,
+    play_episodes,
     running_mean,
+    share,
     wilson_interval,
 )
-from marl_lessons.evaluation.steering import (
-    best_late_return,
-    best_listener_return,
-    best_untold_return,
+from marl_lessons.evaluation.talk.channels import Outcome, under_interventions
+from marl_lessons.evaluation.talk.influence import (
+    PlaceMeans,
+    TalkFrames,
+    by_pair,
+    by_place,
+    influence_of_all,
+    influence_of_each,
+    record_talk,
 )
-from marl_lessons.evaluation.talk import TalkFrames, record_talk
-from marl_lessons.evaluation.visit_rates import visit_rates
+from marl_lessons.evaluation.talk.information import (
+    InfluenceMap,
+    bits_per_step,
+    causal_influence,
+    entropy,
+    entropy_from_counts,
+    influence_map,
+    information_from_counts,
+    instantaneous_coordination,
+    joint_counts,
+    mutual_information,
+    plug_in_bias,
+    policy_by_message,
+    positive_listening,
+    positive_signalling,
+    speaker_consistency,
+)
+from marl_lessons.evaluation.talk.levels import (
+    CrossingLevel,
+    CrossingLevels,
+    RiddleLevels,
+    best_table,
+    chance_to_go,
+    crossing_levels,
+    other_is_nearer,
+    pair_returns,
+    protocol_reward,
+    riddle_levels,
+)
 
 __all__ = [
     "Band",

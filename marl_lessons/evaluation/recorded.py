@@ -30,8 +30,6 @@ class Curves:
     returns ``[K, S]``  mean return of an episode that is played without exploration
     seconds ``[K, S]``  since the run began, on the clock; what measuring took does not count
     seeds ``[S]``       each a different whole number from 0 to 2**63 - 1
-
-    Raises ValueError naming the field.
     """
 
     env_steps: np.ndarray
@@ -90,7 +88,7 @@ def save_curves(
 
 
 def load_curves(path) -> dict[str, Curves]:
-    """The curves in a file that :func:`save_curves` wrote, by label; raises ValueError naming ``path``."""
+    """The curves in a file that :func:`save_curves` wrote, by label."""
     entries = _load(path)["curves"]
     curves = {}
     for label, entry in entries.items():
@@ -117,7 +115,7 @@ def data_file(name: str) -> Path:
 
 
 def load_about(path) -> dict:
-    """How the curves in a file of :func:`save_curves` were made; raises ValueError naming ``path``."""
+    """How the curves in a file of :func:`save_curves` were made."""
     return _load(path)["about"]
 
 
@@ -158,7 +156,7 @@ def _block(curves: Curves, decimals: int) -> str:
 
 
 def _as_whole(name: str, value) -> np.ndarray:
-    """``value`` as an array of whole numbers below BEYOND; raises ValueError naming ``name``."""
+    """``value`` as an array of whole numbers below BEYOND."""
     try:
         return as_indices(name, value, (None,), BEYOND)
     except ValueError as error:

@@ -1,29 +1,37 @@
 """Exact answers: what policies are worth, which are best, and where nobody wants to change, when the model is known."""
 
-from marl_lessons.solvers.backward_induction import MarkovEquilibrium, stationary_equilibria
-from marl_lessons.solvers.bellman import (
+from marl_lessons.solvers.markov_games import (
+    MarkovEquilibrium,
+    ZeroSumSolution,
+    best_response,
+    joint_policy_evaluation,
+    shapley_iteration,
+    stationary_equilibria,
+)
+from marl_lessons.solvers.matrix_games import (
+    CorrelatedEquilibrium,
+    Equilibrium,
+    NashEquilibria,
+    action_payoffs,
+    best_actions,
+    correlated_equilibrium,
+    dominated_actions,
+    expected_payoffs,
+    is_correlated_equilibrium,
+    iterated_elimination,
+    nash_equilibria,
+    pareto_set,
+)
+from marl_lessons.solvers.planning import (
+    Solution,
     action_values,
     expectation_backup,
     greedy_policy,
     optimality_backup,
+    policy_evaluation,
+    policy_iteration,
+    value_iteration,
 )
-from marl_lessons.solvers.correlated import (
-    CorrelatedEquilibrium,
-    correlated_equilibrium,
-    is_correlated_equilibrium,
-)
-from marl_lessons.solvers.dominance import dominated_actions, iterated_elimination, pareto_set
-from marl_lessons.solvers.joint_policies import best_response, joint_policy_evaluation
-from marl_lessons.solvers.nash import Equilibrium, NashEquilibria, nash_equilibria
-from marl_lessons.solvers.policy_evaluation import policy_evaluation
-from marl_lessons.solvers.policy_iteration import policy_iteration
-from marl_lessons.solvers.shapley import (
-    ZeroSumSolution,
-    shapley_iteration,
-)
-from marl_lessons.solvers.solution import Solution
-from marl_lessons.solvers.strategies import action_payoffs, best_actions, expected_payoffs
-from marl_lessons.solvers.value_iteration import value_iteration
 from marl_lessons.solvers.zero_sum import (
     Security,
     ZeroSum,

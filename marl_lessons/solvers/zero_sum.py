@@ -15,7 +15,7 @@ import numpy as np
 from scipy.optimize import linprog
 
 from marl_lessons.checks import as_float_array, as_indices
-from marl_lessons.envs.matrix_games import LARGEST, check_agent, payoffs_of
+from marl_lessons.envs.games.matrix_games import LARGEST, check_agent, payoffs_of
 
 # In units of a game's spread: the gap put down to rounding, the largest gap returned, what is 0 to the simplex method.
 ROUNDING, LARGEST_GAP, NOTHING = 1e-12, 1e-6, 1e-13
@@ -52,7 +52,7 @@ def maxmin(game, agent: int = 0) -> Security:
     which they can hold the agent down: that equals ``value`` for certain only if they can.)
 
     ``game`` may be a MarkovGame with one state or payoffs ``[n, A_1, …, A_n]``, zero-sum or not (Albrecht et al. 2024,
-    Sec. 4.3). Raises ValueError naming ``game`` or ``agent``.
+    Sec. 4.3).
     """
     payoffs = payoffs_of(game)
     mine = payoffs[check_agent(payoffs, agent)]
@@ -89,8 +89,6 @@ def solve_zero_sum(payoffs, guess=None) -> ZeroSum:
     method (Dantzig 1951), and those few in which rounding spoils that by :func:`maxmin_programme`. A solution is accepted
     for its gap alone, so that a bad guess costs only time. The gap is an error of rounding: 1e-12 of a game's spread or
     less, and 1e-6 at most where the linear programme had to help.
-
-    Raises ValueError naming ``payoffs`` or ``guess``, and ArithmeticError rather than return a larger gap.
     """
     payoffs = as_float_array("payoffs", payoffs, (..., None, None))
     *shape, n_rows, n_columns = payoffs.shape

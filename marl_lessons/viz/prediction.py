@@ -9,7 +9,7 @@ from pathlib import Path
 
 import ipywidgets as widgets
 
-from marl_lessons.viz.fallback import display_with_fallback
+from marl_lessons.viz.widgets import display_with_fallback
 
 QUESTION_FOLDER = Path(__file__).with_name("questions")
 
@@ -24,7 +24,7 @@ class Question:
     answer: int
 
     def __post_init__(self):
-        """Check the numbers of options and reasons; raises ValueError."""
+        """Check the numbers of options and reasons."""
         if not 2 <= len(self.options) <= 4 or len(self.options) != len(self.reasons):
             raise ValueError(
                 f"options: 2 to 4 with one reason each are needed, got {len(self.options)}, {len(self.reasons)}"

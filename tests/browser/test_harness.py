@@ -14,7 +14,7 @@ from page import find_chromium, open_notebook
 
 SET_UP = """
 import ipywidgets as widgets
-from marl_lessons.viz.interactive import Interactive, choice, slider
+from marl_lessons.viz.widgets import Interactive, choice, slider
 from marl_lessons.viz.style import new_figure
 
 def line(slope, colour="black"):
@@ -61,7 +61,7 @@ ANSWERED = """question('<div role="status">Yes. Here is why it is right.</div>')
 SILENT = "question('')"
 
 PLAYS = """
-from marl_lessons.viz.animation import Animation
+from marl_lessons.viz.widgets import Animation
 Animation([line(slope) for slope in range(4)], "A line that rises.", frames_per_second=2)
 """
 STUCK = """

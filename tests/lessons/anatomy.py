@@ -14,9 +14,9 @@ import outputs
 import prose
 from lesson_file import ROOT, Cell, Lesson
 
-from marl_lessons.authoring.address import badge_source, bootstrap_source
-from marl_lessons.authoring.checkout import repository_address
-from marl_lessons.authoring.quote import notebook_problems
+from tools.address import badge_source, bootstrap_source
+from tools.checkout import repository_address
+from tools.quote import notebook_problems
 
 LAST_HEADINGS = ["When it fails", "Quiz", "Summary", "Coursework", "References"]
 WIDGET_CALLS = ("Interactive", "explore")
@@ -33,16 +33,12 @@ def first_cells(lesson: Lesson) -> list[str]:
         ]
     address, problems = repository_address(ROOT), []
     if lesson.cells[0].source != badge_source(address, f"notebooks/{lesson.name}.ipynb"):
-        problems.append(
-            "cell 0 is not the generated badge cell; run: python -m marl_lessons.authoring address"
-        )
+        problems.append("cell 0 is not the generated badge cell; run: python -m tools address")
     if lesson.cells[3].source != bootstrap_source(address):
-        problems.append(
-            "cell 3 is not the bootstrap cell; run: python -m marl_lessons.authoring address"
-        )
+        problems.append("cell 3 is not the bootstrap cell; run: python -m tools address")
     if len(bootstrap_source(address).splitlines()) > 12:
         problems.append(
-            "the bootstrap cell is longer than 12 lines; shorten it in marl_lessons/authoring/address.py"
+            "the bootstrap cell is longer than 12 lines; shorten it in tools/address.py"
         )
     return problems
 
@@ -86,12 +82,12 @@ def at_a_glance(lesson: Lesson) -> list[str]:
 def imports(lesson: Lesson) -> list[str]:
     """Cell 4 imports in at most 12 lines, sets the plot style and makes ``rng``; no star imports anywhere."""
     source = lesson.cells[4].source if len(lesson.cells) > 4 else ""
-    lines = [line for line in source.splitlines() if line.strip()]
+    lines = [line for line in source.splitlines() if re.match(r"(import|from) ", line)]
     problems = []
-    if not any(re.match(r"(import|from) ", line) for line in lines):
+    if not lines:
         problems.append("cell 4 imports nothing; it is the place for the lesson's imports.")
     if len(lines) > 12:
-        problems.append(f"cell 4 has {len(lines)} lines; 12 are allowed.")
+        problems.append(f"cell 4 has {len(lines)} lines of imports; 12 are allowed.")
     if not re.search(r"^use_style\(", source, re.MULTILINE):
         problems.append("cell 4 does not set the plot style; call use_style().")
     if not re.search(r"^rng\b.*=", source, re.MULTILINE):
@@ -231,14 +227,14 @@ def identifiers(lesson: Lesson) -> list[str]:
     if "widgets" in lesson.metadata:
         problems.append("the file stores widget state (metadata.widgets).")
     if problems:
-        problems.append("run: python -m marl_lessons.authoring execute")
+        problems.append("run: python -m tools execute")
     return problems
 
 
 def quotes(lesson: Lesson) -> list[str]:
     """Cells that quote the package equal it."""
     problems = notebook_problems(ROOT, {"cells": [cell.stored for cell in lesson.cells]})
-    return problems + (["run: python -m marl_lessons.authoring quote"] if problems else [])
+    return problems + (["run: python -m tools quote"] if problems else [])
 
 
 RULES: dict[str, Callable[[Lesson], list[str]]] = {

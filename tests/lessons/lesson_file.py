@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from marl_lessons.authoring.checkout import find_root
+from tools.checkout import find_root
 
 ROOT = find_root(Path(__file__))
 # What a lesson need not keep, by its number. The names are those of the rules and of the required headings.

@@ -8,12 +8,12 @@ from typing import Any
 
 from lesson_file import ROOT, Lesson, as_lesson
 
-from marl_lessons.authoring.checkout import repository_address
-from marl_lessons.authoring.quote import package_text
-from marl_lessons.authoring.skeleton import lesson_cells
+from tools.checkout import repository_address
+from tools.quote import package_text
+from tools.skeleton import lesson_cells
 
 NAME = "03_made_up"
-QUOTED = "marl_lessons.authoring.checkout.lessons"
+QUOTED = "marl_lessons.course.ready_lessons"
 FILLER = "The car waits at the light while the other one passes. " * 9
 PICTURE = {"image/png": "iVBORw0KGgo=", "text/plain": "Two cars meet at a crossing."}
 
@@ -37,7 +37,7 @@ def printed(text: str, stream: str = "stdout") -> dict[str, Any]:
 
 
 def good_notebook() -> Notebook:
-    """A notebook that keeps every rule: the skeleton of `authoring new`, filled with words and results."""
+    """A notebook that keeps every rule: the skeleton of `tools new`, filled with words and results."""
     cells = [
         cell(*part[::2], part[1])
         for part in lesson_cells(NAME, "Made up", repository_address(ROOT))

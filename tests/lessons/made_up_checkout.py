@@ -7,7 +7,7 @@ from typing import Any
 
 import nbformat.v4 as v4
 
-from marl_lessons.authoring.notebook_files import write_notebook
+from tools.notebook_files import write_notebook
 
 ADDRESS = "https://github.com/ada/lessons"
 SOLVER = '''\

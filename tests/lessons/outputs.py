@@ -47,9 +47,7 @@ def executed(lesson: Lesson) -> list[str]:
     ]
     counts = [cell.stored.get("execution_count") for cell in lesson.code]
     if counts != list(range(1, len(counts) + 1)):
-        problems.append(
-            "the code cells are not numbered 1, 2, 3, …; run: python -m marl_lessons.authoring execute"
-        )
+        problems.append("the code cells are not numbered 1, 2, 3, …; run: python -m tools execute")
     return problems
 
 
@@ -67,9 +65,7 @@ def clean(lesson: Lesson) -> list[str]:
             if output.get("name") == "stderr":
                 problems.append(f"{cell} stores output to stderr: {joined(output['text'])[:60]!r}.")
             if WIDGET_VIEW in output.get("data", {}):
-                problems.append(
-                    f"{cell} stores a widget view; run: python -m marl_lessons.authoring execute"
-                )
+                problems.append(f"{cell} stores a widget view; run: python -m tools execute")
         for text in texts(cell):
             problems += [
                 f"{cell} stores {fault}." for sign, fault in FAULTS.items() if re.search(sign, text)

@@ -116,7 +116,7 @@ def source_paths(lesson: Lesson) -> list[str]:
 
 
 def filled(lesson: Lesson) -> list[str]:
-    """Nothing of `authoring new` is left to fill."""
+    """Nothing of `tools new` is left to fill."""
     return [
         f"{cell} still says FILL." for cell in lesson.cells if re.search(r"\bFILL\b", cell.source)
     ]

@@ -1,4 +1,4 @@
-"""`authoring address` and `authoring new`: everything that depends on where the repository lives is
+"""`tools address` and `tools new`: everything that depends on where the repository lives is
 generated."""
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from IPython.core.inputtransformer2 import TransformerManager
 from lesson_file import as_lesson
 from made_up_checkout import ADDRESS, checkout, write
 
-from marl_lessons.authoring.__main__ import main
-from marl_lessons.authoring.address import badge_source, bootstrap_source, owner_and_name, point
-from marl_lessons.authoring.checkout import AuthoringError, repository_address
-from marl_lessons.authoring.notebook_files import read_notebook
+from tools.__main__ import main
+from tools.address import badge_source, bootstrap_source, owner_and_name, point
+from tools.checkout import AuthoringError, repository_address
+from tools.notebook_files import read_notebook
 
 FORK = "https://github.com/bob/my.fork"
 README = f"""\

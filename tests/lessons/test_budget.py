@@ -12,9 +12,9 @@ import pytest
 from lesson_file import ROOT, joined
 from outputs import EMBEDDED, PICTURES
 
-from marl_lessons.authoring.checkout import lessons
-from marl_lessons.authoring.execute import TABLE_HEAD, Run, run_notebook, table_row
-from marl_lessons.authoring.notebook_files import notebook_text, read_notebook
+from tools.checkout import lessons
+from tools.execute import TABLE_HEAD, Run, run_notebook, table_row
+from tools.notebook_files import notebook_text, read_notebook
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,7 @@ def test_lesson_runs_and_shows_the_text_it_stores(path: Path, lesson_costs: list
     lesson_costs.append(f"{path.stem:32}  {table_row(result, path)}")
     assert result.problem is None, f"{path.name}: {result.problem}"
     changed = difference(path.read_text(encoding="utf-8"), notebook_text(result.notebook))
-    hint = (
-        "results depend on the run, or the file is stale: python -m marl_lessons.authoring execute"
-    )
+    hint = "results depend on the run, or the file is stale: python -m tools execute"
     assert not changed, f"{path.name}: {hint}\n" + "\n".join(changed[:60])
 
 

@@ -1,4 +1,4 @@
-"""`authoring execute`: the same bytes on a second run, nothing of the moment in the file, no file written
+"""`tools execute`: the same bytes on a second run, nothing of the moment in the file, no file written
 after an error."""
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import pytest
 from lesson_file import joined
 from made_up_checkout import write
 
-from marl_lessons.authoring.__main__ import main
-from marl_lessons.authoring.execute import kernel_usage, run_notebook
-from marl_lessons.authoring.normalise import WIDGET_VIEW, normalise
-from marl_lessons.authoring.notebook_files import give_ids, read_notebook
+from tools.__main__ import main
+from tools.execute import kernel_usage, run_notebook
+from tools.normalise import WIDGET_VIEW, normalise
+from tools.notebook_files import give_ids, read_notebook
 
 PRINTS = """\
 import sys, time

@@ -9,10 +9,10 @@ import pytest
 from anatomy import RULES, breaches
 from lesson_file import ROOT, read_lesson
 
-from marl_lessons.authoring.address import point
-from marl_lessons.authoring.checkout import lessons
-from marl_lessons.authoring.pictures import FOLDER, PICTURES, write_pictures
 from marl_lessons.course import COURSE
+from tools.address import point
+from tools.checkout import lessons
+from tools.pictures import FOLDER, PICTURES, write_pictures
 
 LESSONS = lessons(ROOT)
 
@@ -49,12 +49,12 @@ def test_readme_lists_the_lessons_that_exist() -> None:
 
 def test_badges_first_cells_and_links_follow_the_address() -> None:
     behind = [str(path.relative_to(ROOT)) for path in point(ROOT, check=True)]
-    assert not behind, f"run: python -m marl_lessons.authoring address   (behind: {behind})"
+    assert not behind, f"run: python -m tools address   (behind: {behind})"
 
 
 def test_readme_shows_the_pictures_of_the_lessons() -> None:
     behind = write_pictures(ROOT, check=True)
-    assert not behind, f"run: python -m marl_lessons.authoring pictures   (behind: {behind})"
+    assert not behind, f"run: python -m tools pictures   (behind: {behind})"
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for file, _, _ in PICTURES:
         assert f"({FOLDER.as_posix()}/{file})" in readme, f"the README does not show {file}"

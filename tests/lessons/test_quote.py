@@ -1,4 +1,4 @@
-"""`authoring quote`: cells that show package functions equal them, and are rewritten from them."""
+"""`tools quote`: cells that show package functions equal them, and are rewritten from them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import pytest
 from made_up_checkout import checkout, write
 from nbformat.v4 import new_output
 
-from marl_lessons.authoring.__main__ import main
-from marl_lessons.authoring.checkout import AuthoringError
-from marl_lessons.authoring.notebook_files import read_notebook, write_notebook
-from marl_lessons.authoring.quote import cell_problems, package_text
+from tools.__main__ import main
+from tools.checkout import AuthoringError
+from tools.notebook_files import read_notebook, write_notebook
+from tools.quote import cell_problems, package_text
 
 TWICE = """\
 @functools.lru_cache

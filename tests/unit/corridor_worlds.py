@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from marl_lessons.envs.batched import BatchedStep
+from marl_lessons.envs.stepping import BatchedStep
 
 
 class CorridorWorlds:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from marl_lessons.algorithms.maddpg_settings import MADDPGConfig
-from marl_lessons.envs.batched import BatchedStep
+from marl_lessons.algorithms.deep.maddpg_update import MADDPGConfig
+from marl_lessons.envs.stepping import BatchedStep
 
 
 class ToyWorlds:

@@ -1,6 +1,6 @@
 """The Traffic Junction once more, written from its rules without arrays: one world, plain loops, to compare with."""
 
-from marl_lessons.envs.traffic_routes import LEVELS, network
+from marl_lessons.envs.cars.junction_roads import LEVELS, network
 
 OUTSIDE = {"easy": 12, "medium": 56, "hard": 144}  # the class of cells without road
 # Columns by road: where the first cell of each road has its number, its columns, and how many lanes it has.

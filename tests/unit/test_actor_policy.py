@@ -6,12 +6,11 @@ import torch
 from hypothesis import given
 from random_games import seed_numbers
 
-from marl_lessons.algorithms.actor_policy import ActorPolicy, Critics
-from marl_lessons.algorithms.networks import init_mlp
-from marl_lessons.envs.particles import simple_speaker_listener
-from marl_lessons.evaluation.episodes import play_episodes
-from marl_lessons.evaluation.particle_frames import record
-from marl_lessons.evaluation.particle_probes import record_probes
+from marl_lessons.algorithms.deep.actor_policy import ActorPolicy, Critics
+from marl_lessons.algorithms.deep.networks import init_mlp
+from marl_lessons.envs.particles.worlds import simple_speaker_listener
+from marl_lessons.evaluation.particles.frames import record, record_probes
+from marl_lessons.evaluation.statistics import play_episodes
 
 ACTIONS, SEEN = (2, 4, 3), (3, 1, 5)
 

@@ -12,13 +12,13 @@ from random_games import seed_numbers
 from scipy.optimize import brentq
 
 from marl_lessons.envs import MarkovGame, two_cars
-from marl_lessons.envs.matrix_games import matrix_game
-from marl_lessons.solvers.backward_induction import (
+from marl_lessons.envs.games.matrix_games import matrix_game
+from marl_lessons.solvers.markov_games import (
     Stage,
     stage_equilibria,
     stationary_equilibria,
 )
-from marl_lessons.solvers.nash import nash_equilibria
+from marl_lessons.solvers.matrix_games import nash_equilibria
 
 
 def forward_game(rng, n_states: int = 3, discount: float = 0.9, stay: bool = True) -> MarkovGame:

@@ -5,16 +5,16 @@ import pytest
 from corridor_worlds import CorridorWorlds
 
 from marl_lessons.envs import Worlds, two_cars
-from marl_lessons.envs.batched import (
+from marl_lessons.envs.cars.junction import TrafficJunction
+from marl_lessons.envs.particles.worlds import simple_speaker_listener, simple_spread
+from marl_lessons.envs.stepping import (
     BatchedWorlds,
     ContinuousWorlds,
+    GameWorlds,
     are_continuous,
     check_batched_worlds,
     check_going_on,
 )
-from marl_lessons.envs.game_worlds import GameWorlds
-from marl_lessons.envs.particles import simple_speaker_listener, simple_spread
-from marl_lessons.envs.traffic_junction import TrafficJunction
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from random_games import seed_numbers
 
-from marl_lessons.envs.batched import BatchedWorlds, check_batched_worlds
-from marl_lessons.envs.blind_crossing import BlindCrossing, blind_crossing_game
-from marl_lessons.envs.two_cars import GO, WAIT
+from marl_lessons.envs.cars.blind_crossing import BlindCrossing, blind_crossing_game
+from marl_lessons.envs.cars.two_cars import GO, WAIT
+from marl_lessons.envs.stepping import BatchedWorlds, check_batched_worlds
 
 
 def rng(seed=0):

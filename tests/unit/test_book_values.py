@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from marl_lessons.envs import cliff_walking, corner_grid, jumping_grid
-from marl_lessons.envs.rollout import rollout
+from marl_lessons.envs.stepping import rollout
 from marl_lessons.solvers import policy_evaluation, policy_iteration, value_iteration
 
 MOVES = {"up": (-1, 0), "right": (0, 1), "down": (1, 0), "left": (0, -1)}

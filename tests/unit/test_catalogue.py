@@ -7,10 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marl_lessons.envs.catalogue import CATALOGUE, crossing, penalty, speed_check
-from marl_lessons.solvers.correlated import correlated_equilibrium, is_correlated_equilibrium
-from marl_lessons.solvers.dominance import dominated_actions, pareto_set
-from marl_lessons.solvers.nash import nash_equilibria
+from marl_lessons.envs.games.catalogue import CATALOGUE, crossing, penalty, speed_check
+from marl_lessons.solvers.matrix_games import (
+    correlated_equilibrium,
+    dominated_actions,
+    is_correlated_equilibrium,
+    nash_equilibria,
+    pareto_set,
+)
 
 # Row agent's and column agent's payoffs.
 PRINTED = {

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from marl_lessons.algorithms.communication.channel import hard_message, misheard, soft_message
+from marl_lessons.algorithms.talk.riddle_agents import hard_message, misheard, soft_message
 
 
 def test_soft_messages_are_those_of_plain_python():

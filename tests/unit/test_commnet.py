@@ -6,7 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from marl_lessons.algorithms.communication.commnet import (
+from marl_lessons.algorithms.deep.iql import DeepIQLConfig, PlainNetwork, network_of, train_iql
+from marl_lessons.algorithms.tables.schedules import Linear
+from marl_lessons.algorithms.talk.commnet import (
     KEY_SIZE,
     CommNet,
     attention_weights,
@@ -17,11 +19,8 @@ from marl_lessons.algorithms.communication.commnet import (
     listen,
     others_who_speak,
 )
-from marl_lessons.algorithms.deep_iql import PlainNetwork, network_of, train_iql
-from marl_lessons.algorithms.deep_settings import DeepIQLConfig
-from marl_lessons.algorithms.schedules import Linear
-from marl_lessons.envs.batched import BatchedStep
-from marl_lessons.envs.traffic_junction import TrafficJunction
+from marl_lessons.envs.cars.junction import TrafficJunction
+from marl_lessons.envs.stepping import BatchedStep
 
 seed_numbers = st.integers(0, 10_000)
 quickly = settings(max_examples=20, deadline=None)

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from random_games import seed_numbers
 
-from marl_lessons.envs.catalogue import CATALOGUE
-from marl_lessons.envs.matrix_games import matrix_game
-from marl_lessons.solvers.correlated import (
+from marl_lessons.envs.games.catalogue import CATALOGUE
+from marl_lessons.envs.games.matrix_games import matrix_game
+from marl_lessons.solvers.matrix_games import (
     correlated_equilibrium,
     deviation_gains,
     is_correlated_equilibrium,
+    nash_equilibria,
 )
-from marl_lessons.solvers.nash import nash_equilibria
 
 shapes = st.sampled_from([(1, 1), (1, 3), (2, 2), (2, 3), (3, 3), (4, 2), (2, 2, 2), (2, 3, 2)])
 kinds = st.sampled_from(["generic", "tied"])

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from marl_lessons.algorithms.actor_policy import Critics
-from marl_lessons.algorithms.networks import init_mlp
+from marl_lessons.algorithms.deep.actor_policy import Critics
+from marl_lessons.algorithms.deep.networks import init_mlp
 
 N, E, D, K = 2, 5, 3, 2
 

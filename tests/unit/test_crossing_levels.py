@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_games import seed_numbers
 
-from marl_lessons.envs.blind_crossing import BlindCrossing
-from marl_lessons.evaluation.crossing_levels import (
+from marl_lessons.envs.cars.blind_crossing import BlindCrossing
+from marl_lessons.evaluation.statistics import play_episodes
+from marl_lessons.evaluation.talk.levels import (
     best_by_chance,
     best_pair_return,
     best_table,
@@ -18,7 +19,6 @@ from marl_lessons.evaluation.crossing_levels import (
     other_is_nearer,
     pair_returns,
 )
-from marl_lessons.evaluation.episodes import play_episodes
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marl_lessons.envs import crossroads
-from marl_lessons.envs.crossroads import light_kernel
+from marl_lessons.envs.cars.one_car import light_kernel
 from marl_lessons.solvers import policy_iteration
 
 FOLLOWS = {"green": "yellow", "yellow": "red", "red": "green"}

@@ -4,16 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from marl_lessons.algorithms import deep_iql
-from marl_lessons.algorithms.deep_iql import GreedyPolicy, choose_actions, train_iql
-from marl_lessons.algorithms.deep_settings import DeepIQLConfig
-from marl_lessons.algorithms.networks import init_mlp
-from marl_lessons.algorithms.replay import Replay
-from marl_lessons.algorithms.schedules import Linear, PerVisit
-from marl_lessons.envs.batched import BatchedStep
-from marl_lessons.envs.game_worlds import GameWorlds
-from marl_lessons.envs.traffic_junction import TrafficJunction
-from marl_lessons.envs.two_cars import two_cars
+from marl_lessons.algorithms.deep import iql
+from marl_lessons.algorithms.deep.iql import DeepIQLConfig, GreedyPolicy, choose_actions, train_iql
+from marl_lessons.algorithms.deep.networks import init_mlp
+from marl_lessons.algorithms.deep.replay import Replay
+from marl_lessons.algorithms.tables.schedules import Linear, PerVisit
+from marl_lessons.envs.cars.junction import TrafficJunction
+from marl_lessons.envs.cars.two_cars import two_cars
+from marl_lessons.envs.stepping import BatchedStep, GameWorlds
 
 
 @pytest.fixture(autouse=True)
@@ -141,7 +139,7 @@ def test_what_is_stored_is_what_came_before_the_reset(monkeypatch):
             stored.append([torch.as_tensor(x).numpy().copy() for x in fields])
             super().add(*fields)
 
-    monkeypatch.setattr(deep_iql, "Replay", Spy)
+    monkeypatch.setattr(iql, "Replay", Spy)
     worlds = Clock(4, 2, 2, 3, always_one, sees_time=True)
     train_iql(worlds, quick(n_steps=7, agent_id=False, reward_scale=0.5), seeds=2)
     before = [fields[0].argmax(axis=-1) for fields in stored]

@@ -6,17 +6,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marl_lessons.algorithms.deep_iql import q_update
-from marl_lessons.algorithms.deep_q import (
+from marl_lessons.algorithms.deep.iql import (
+    DeepIQLConfig,
     agent_values,
     double_q_target,
+    q_update,
     td_loss,
     with_agent_id,
 )
-from marl_lessons.algorithms.deep_settings import DeepIQLConfig
-from marl_lessons.algorithms.networks import copy_parameters, init_mlp, mlp
-from marl_lessons.algorithms.replay import Batch
-from marl_lessons.algorithms.temporal_difference import one_draw_for_all
+from marl_lessons.algorithms.deep.networks import copy_parameters, init_mlp, mlp
+from marl_lessons.algorithms.deep.replay import Batch
+from marl_lessons.algorithms.tables.rules import one_draw_for_all
 
 seed_numbers = st.integers(0, 10_000)
 

@@ -11,10 +11,14 @@ from hypothesis import strategies as st
 from random_games import seed_numbers
 from scipy.optimize import linprog
 
-from marl_lessons.envs.catalogue import CATALOGUE
-from marl_lessons.envs.matrix_games import matrix_game
-from marl_lessons.solvers.dominance import dominated_actions, iterated_elimination, pareto_set
-from marl_lessons.solvers.nash import nash_equilibria
+from marl_lessons.envs.games.catalogue import CATALOGUE
+from marl_lessons.envs.games.matrix_games import matrix_game
+from marl_lessons.solvers.matrix_games import (
+    dominated_actions,
+    iterated_elimination,
+    nash_equilibria,
+    pareto_set,
+)
 
 shapes = st.sampled_from([(1, 1), (2, 2), (3, 2), (2, 4), (4, 3), (3, 3), (2, 2, 2), (3, 2, 2)])
 kinds = st.sampled_from(["generic", "tied"])

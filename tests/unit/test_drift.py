@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from random_games import random_game, random_kernel, seed_numbers
 
 from marl_lessons.envs import MarkovGame, two_cars
-from marl_lessons.envs.catalogue import CATALOGUE
-from marl_lessons.evaluation.drift import (
+from marl_lessons.envs.games.catalogue import CATALOGUE
+from marl_lessons.evaluation.moving_target.drift import (
     best_response_changes,
     drift,
     kernel_drift,
     reward_drift,
     total_variation,
 )
-from marl_lessons.evaluation.induced import best_response_values, induced_arrays
+from marl_lessons.evaluation.moving_target.induced import best_response_values, induced_arrays
 
 sizes = st.sampled_from([(2, 3), (3, 2), (2, 3, 4), (3, 1, 2), (4, 2, 3)])
 ROUNDING = 1e-12

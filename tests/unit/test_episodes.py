@@ -3,12 +3,10 @@
 import numpy as np
 import pytest
 
-from marl_lessons.envs.batched import BatchedStep
-from marl_lessons.envs.game_worlds import GameWorlds
-from marl_lessons.envs.matrix_games import matrix_game
-from marl_lessons.envs.traffic_junction import TrafficJunction
-from marl_lessons.envs.traffic_rules import never_brake
-from marl_lessons.evaluation.episodes import play_episodes, share
+from marl_lessons.envs.cars.junction import TrafficJunction, never_brake
+from marl_lessons.envs.games.matrix_games import matrix_game
+from marl_lessons.envs.stepping import BatchedStep, GameWorlds
+from marl_lessons.evaluation.statistics import play_episodes, share
 
 
 class Countdown:

@@ -15,7 +15,7 @@ from random_games import (
 
 from marl_lessons.envs import MarkovGame, cliff_walking
 from marl_lessons.solvers import policy_evaluation, policy_iteration, value_iteration
-from marl_lessons.solvers.horizon import largest_horizon, policy_horizon
+from marl_lessons.solvers.planning import largest_horizon, policy_horizon
 
 tolerances = st.floats(-8, 2).map(lambda exponent: 10.0**exponent)
 discounts = st.sampled_from([0.0, 1e-6, 0.5, 0.9, 0.99, 0.998])

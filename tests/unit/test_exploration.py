@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from marl_lessons.algorithms.exploration import correlated_noise
+from marl_lessons.algorithms.deep.maddpg import correlated_noise
 
 
 def path(correlation, n_steps=400, n_paths=500, seed=0):

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from random_games import random_game, seed_numbers
 
-from marl_lessons.algorithms.fictitious_play import (
+from marl_lessons.algorithms.dynamics.fictitious_play import (
     FictitiousPlay,
     best_reply,
     fictitious_play,
     run_lengths,
 )
-from marl_lessons.envs.matrix_games import matrix_game
+from marl_lessons.envs.games.matrix_games import matrix_game
 
 PENNIES = np.array([[[1, -1], [-1, 1]], [[-1, 1], [1, -1]]])
 ROCK = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]])

@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 from random_games import random_game, seed_numbers
 
 from marl_lessons.envs import MarkovGame, two_cars
-from marl_lessons.envs.batched import BatchedWorlds
-from marl_lessons.envs.game_worlds import GameWorlds, one_hot
-from marl_lessons.envs.two_cars import GO, WAIT, two_cars_state
+from marl_lessons.envs.cars.two_cars import GO, WAIT, two_cars_state
+from marl_lessons.envs.stepping import BatchedWorlds, GameWorlds, one_hot
 
 
 def decoded(observations: np.ndarray) -> np.ndarray:

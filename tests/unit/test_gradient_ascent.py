@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from random_games import random_game, seed_numbers
 from scipy.integrate import solve_ivp
 
-from marl_lessons.algorithms.gradient_ascent import (
+from marl_lessons.algorithms.dynamics.gradient_ascent import (
     exact_flow,
     gradient_ascent,
     is_winning,
     payoff_gradient,
 )
-from marl_lessons.envs.matrix_games import matrix_game
+from marl_lessons.envs.games.matrix_games import matrix_game
 
 PENNIES = np.array([[[1.0, -1.0], [-1.0, 1.0]], [[-1.0, 1.0], [1.0, -1.0]]])
 CENTRE = np.array([0.5, 0.5])

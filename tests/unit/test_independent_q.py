@@ -10,20 +10,19 @@ from hypothesis import given, settings
 from plain_independent import PlainLearners, Plan, assert_same
 from random_games import random_game, seed_numbers
 
-from marl_lessons.algorithms.history import TabularConfig
-from marl_lessons.algorithms.independent_config import (
+from marl_lessons.algorithms.tables.history import TabularConfig
+from marl_lessons.algorithms.tables.independent_q import (
     IndependentConfig,
     behaviour,
     behaviour_policies,
     greedy_actions,
+    independent_q_learning,
 )
-from marl_lessons.algorithms.independent_q import independent_q_learning
-from marl_lessons.algorithms.optimism import Distributed, Hysteretic, Lenient
-from marl_lessons.algorithms.schedules import Linear, PerEpisode, PerStep, PerVisit
-from marl_lessons.envs.catalogue import CATALOGUE
-from marl_lessons.envs.lotteries import stochastic_climbing
-from marl_lessons.envs.matrix_games import matrix_game
-from marl_lessons.envs.two_cars import two_cars
+from marl_lessons.algorithms.tables.rules import Distributed, Hysteretic, Lenient
+from marl_lessons.algorithms.tables.schedules import Linear, PerEpisode, PerStep, PerVisit
+from marl_lessons.envs.cars.two_cars import two_cars
+from marl_lessons.envs.games.catalogue import CATALOGUE, stochastic_climbing
+from marl_lessons.envs.games.matrix_games import matrix_game
 
 RNG = np.random.default_rng(21)
 GAMES = {

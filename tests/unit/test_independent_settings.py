@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from marl_lessons.algorithms.history import TabularConfig
-from marl_lessons.algorithms.independent_config import IndependentConfig, fitting
-from marl_lessons.algorithms.optimism import Distributed, Hysteretic, Lenient
-from marl_lessons.algorithms.schedules import Constant, PerAgent, PerEpisode, PerVisit
+from marl_lessons.algorithms.tables.history import TabularConfig
+from marl_lessons.algorithms.tables.independent_q import IndependentConfig, fitting
+from marl_lessons.algorithms.tables.rules import Distributed, Hysteretic, Lenient
+from marl_lessons.algorithms.tables.schedules import Constant, PerAgent, PerEpisode, PerVisit
 
 NAN, INF = float("nan"), float("inf")
 NO_RATE = (-0.1, 1.1, NAN, INF, None, "fast", [0.1], True, 1j)

@@ -18,9 +18,9 @@ from random_games import (
 )
 
 from marl_lessons.envs import MarkovGame, two_cars
-from marl_lessons.envs.catalogue import CATALOGUE
-from marl_lessons.evaluation.exploitability import regrets
-from marl_lessons.evaluation.induced import (
+from marl_lessons.envs.games.catalogue import CATALOGUE
+from marl_lessons.evaluation.distances import regrets
+from marl_lessons.evaluation.moving_target.induced import (
     best_actions,
     best_response_values,
     expected_targets,

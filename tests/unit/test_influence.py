@@ -8,10 +8,11 @@ from itertools import product
 import numpy as np
 import pytest
 
-from marl_lessons.envs.traffic_routes import LEVELS, network
-from marl_lessons.evaluation.channels import shuffle
-from marl_lessons.evaluation.influence import (
+from marl_lessons.envs.cars.junction_roads import LEVELS, network
+from marl_lessons.evaluation.talk.channels import shuffle
+from marl_lessons.evaluation.talk.influence import (
     PlaceMeans,
+    TalkFrames,
     by_pair,
     by_place,
     causal_influence_of,
@@ -22,7 +23,6 @@ from marl_lessons.evaluation.influence import (
     influence_of_each,
     social_influence_of,
 )
-from marl_lessons.evaluation.talk import TalkFrames
 
 T, E, N = 3, 8, 4  # moments, worlds, slots
 EASY = LEVELS["easy"]

@@ -11,10 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from random_games import seed_numbers
 
-from marl_lessons.envs.batched import BatchedStep
-from marl_lessons.evaluation.channels import Delay, fixed, garble, mute, noise, shuffle
-from marl_lessons.evaluation.information import information_from_counts, joint_counts
-from marl_lessons.evaluation.interventions import under_interventions
+from marl_lessons.envs.stepping import BatchedStep
+from marl_lessons.evaluation.talk.channels import (
+    Delay,
+    fixed,
+    garble,
+    mute,
+    noise,
+    shuffle,
+    under_interventions,
+)
+from marl_lessons.evaluation.talk.information import information_from_counts, joint_counts
 
 EVERYBODY = np.ones((4, 2), dtype=bool)
 

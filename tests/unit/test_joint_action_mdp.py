@@ -8,14 +8,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from random_games import random_game, random_policies, seed_numbers
 
-from marl_lessons.algorithms.independent_config import IndependentConfig, behaviour_policies
-from marl_lessons.algorithms.independent_q import independent_q_learning
-from marl_lessons.envs.catalogue import speed_check
-from marl_lessons.envs.two_cars import two_cars
-from marl_lessons.evaluation.drift import drift, kernel_drift, reward_drift
-from marl_lessons.evaluation.induced import induced_arrays, joint_action_mdp, product_policy
-from marl_lessons.solvers.joint_policies import joint_policy_evaluation
-from marl_lessons.solvers.policy_evaluation import policy_evaluation
+from marl_lessons.algorithms.tables.independent_q import (
+    IndependentConfig,
+    behaviour_policies,
+    independent_q_learning,
+)
+from marl_lessons.envs.cars.two_cars import two_cars
+from marl_lessons.envs.games.catalogue import speed_check
+from marl_lessons.evaluation.moving_target.drift import drift, kernel_drift, reward_drift
+from marl_lessons.evaluation.moving_target.induced import (
+    induced_arrays,
+    joint_action_mdp,
+    product_policy,
+)
+from marl_lessons.solvers.markov_games import joint_policy_evaluation
+from marl_lessons.solvers.planning import policy_evaluation
 
 
 @given(seed_numbers, st.sampled_from([(2, 3), (3, 1, 2), (4,)]), st.booleans())

@@ -17,9 +17,9 @@ from random_games import (
 )
 
 from marl_lessons.envs import CATALOGUE, MarkovGame, two_cars
-from marl_lessons.solvers.joint_policies import best_response, joint_policy_evaluation
-from marl_lessons.solvers.policy_evaluation import policy_evaluation
-from marl_lessons.solvers.strategies import expected_payoffs
+from marl_lessons.solvers.markov_games import best_response, joint_policy_evaluation
+from marl_lessons.solvers.matrix_games import expected_payoffs
+from marl_lessons.solvers.planning import policy_evaluation
 
 action_counts = st.sampled_from([(3,), (2, 3), (1, 2), (3, 1), (2, 2, 2), (2, 1, 3)])
 

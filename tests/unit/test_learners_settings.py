@@ -7,7 +7,6 @@ import pytest
 from random_games import random_game
 
 from marl_lessons.algorithms import (
-    DeepIQLConfig,
     IndependentConfig,
     PerVisit,
     TabularConfig,
@@ -18,7 +17,8 @@ from marl_lessons.algorithms import (
     sarsa,
     wolf_phc,
 )
-from marl_lessons.algorithms.schedules import PerAgent
+from marl_lessons.algorithms.deep.iql import DeepIQLConfig
+from marl_lessons.algorithms.tables.schedules import PerAgent
 from marl_lessons.envs import MarkovGame, crossroads, soccer, two_cars
 from marl_lessons.solvers import policy_evaluation, policy_iteration, value_iteration
 

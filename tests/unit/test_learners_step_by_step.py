@@ -171,7 +171,7 @@ def test_one_independent_learner_is_q_learning():
 
 def test_starts_and_outcomes_of_probability_zero_never_happen(monkeypatch):
     """All random numbers 0, or all the largest below 1: the extremes of every inverse transform."""
-    import marl_lessons.algorithms.tabular as tabular
+    import marl_lessons.algorithms.tables.q_learning as tabular
 
     transition = np.zeros((6, 2, 6))
     transition[..., 1:5] = 0.25

@@ -7,26 +7,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marl_lessons.algorithms import Linear, PerVisit, TabularConfig
-from marl_lessons.algorithms.communication.crossing_messages import KINDS, crossing_language
-from marl_lessons.algorithms.communication.junction_messages import (
+from marl_lessons.algorithms.tables.independent_q_in_worlds import independent_q_learning_in_worlds
+from marl_lessons.algorithms.talk.languages import (
+    KINDS,
     QUESTIONS,
+    crossing_language,
     hear_bits,
     junction_language,
 )
-from marl_lessons.algorithms.communication.listening import (
+from marl_lessons.algorithms.talk.worlds import (
     Language,
     ListeningWorlds,
     greedy_in_worlds,
 )
-from marl_lessons.algorithms.tabular_worlds import independent_q_learning_in_worlds
 from marl_lessons.envs import two_cars
-from marl_lessons.envs.batched import check_batched_worlds
-from marl_lessons.envs.blind_crossing import BlindCrossing
-from marl_lessons.envs.game_worlds import GameWorlds
-from marl_lessons.envs.traffic_junction import TrafficJunction
-from marl_lessons.evaluation.channels import Delay, mute, shuffle
-from marl_lessons.evaluation.crossing_levels import best_table, pair_returns
-from marl_lessons.evaluation.episodes import play_episodes
+from marl_lessons.envs.cars.blind_crossing import BlindCrossing
+from marl_lessons.envs.cars.junction import TrafficJunction
+from marl_lessons.envs.stepping import GameWorlds, check_batched_worlds
+from marl_lessons.evaluation.statistics import play_episodes
+from marl_lessons.evaluation.talk.channels import Delay, mute, shuffle
+from marl_lessons.evaluation.talk.levels import best_table, pair_returns
 
 
 def listening_junction(n_worlds, n_bits, channel=None, **settings):

@@ -5,10 +5,9 @@ import pytest
 from hypothesis import given
 from random_games import seed_numbers
 
-from marl_lessons.envs.catalogue import CATALOGUE
-from marl_lessons.envs.lotteries import lottery_game, stochastic_climbing
-from marl_lessons.envs.simulation import Worlds
-from marl_lessons.solvers.nash import nash_equilibria
+from marl_lessons.envs.games.catalogue import CATALOGUE, lottery_game, stochastic_climbing
+from marl_lessons.envs.stepping import Worlds
+from marl_lessons.solvers.matrix_games import nash_equilibria
 
 
 @given(seed_numbers)

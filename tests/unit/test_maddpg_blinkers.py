@@ -4,12 +4,11 @@ import pytest
 import torch
 from maddpg_worlds import quick
 
-from marl_lessons.algorithms.maddpg import train_maddpg
-from marl_lessons.algorithms.maddpg_blinkers import BLINKERS, own_part
-from marl_lessons.algorithms.maddpg_training import MADDPGRun
-from marl_lessons.algorithms.maddpg_update import Pieces, by_agent
-from marl_lessons.algorithms.networks import mlp
-from marl_lessons.envs.particles import simple_speaker_listener, simple_spread
+from marl_lessons.algorithms.deep.maddpg import MADDPGRun, train_maddpg
+from marl_lessons.algorithms.deep.maddpg_update import Pieces, by_agent
+from marl_lessons.algorithms.deep.maddpg_variants import BLINKERS, own_part
+from marl_lessons.algorithms.deep.networks import mlp
+from marl_lessons.envs.particles.worlds import simple_speaker_listener, simple_spread
 
 HIDES = {
     "all observations, own action": (False, True),

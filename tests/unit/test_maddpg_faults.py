@@ -5,15 +5,21 @@ import pytest
 import torch
 from maddpg_worlds import ToyWorlds, always_one, quick
 
-from marl_lessons.algorithms.actor_policy import allowed_entries
-from marl_lessons.algorithms.maddpg import train_maddpg
-from marl_lessons.algorithms.maddpg_faults import FAULTS, argmax_action
-from marl_lessons.algorithms.maddpg_losses import critic_values, discrete_action, everyone
-from marl_lessons.algorithms.maddpg_settings import MADDPGConfig
-from marl_lessons.algorithms.maddpg_training import MADDPGRun
-from marl_lessons.algorithms.maddpg_update import Networks, Pieces, actor_step, by_agent
-from marl_lessons.algorithms.networks import copy_parameters, init_mlp
-from marl_lessons.envs.particles import simple_speaker_listener
+from marl_lessons.algorithms.deep.actor_policy import allowed_entries
+from marl_lessons.algorithms.deep.maddpg import MADDPGRun, train_maddpg
+from marl_lessons.algorithms.deep.maddpg_update import (
+    MADDPGConfig,
+    Networks,
+    Pieces,
+    actor_step,
+    by_agent,
+    critic_values,
+    discrete_action,
+    everyone,
+)
+from marl_lessons.algorithms.deep.maddpg_variants import FAULTS, argmax_action
+from marl_lessons.algorithms.deep.networks import copy_parameters, init_mlp
+from marl_lessons.envs.particles.worlds import simple_speaker_listener
 
 
 @pytest.fixture(autouse=True)

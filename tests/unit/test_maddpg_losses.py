@@ -6,8 +6,8 @@ import torch
 from hypothesis import given
 from random_games import seed_numbers
 
-from marl_lessons.algorithms.actor_policy import allowed_entries
-from marl_lessons.algorithms.maddpg_losses import (
+from marl_lessons.algorithms.deep.actor_policy import allowed_entries
+from marl_lessons.algorithms.deep.maddpg_update import (
     actor_loss,
     continuous_action,
     critic_loss,
@@ -18,7 +18,7 @@ from marl_lessons.algorithms.maddpg_losses import (
     gumbel_noise,
     own_action_fresh,
 )
-from marl_lessons.algorithms.networks import init_mlp, mlp
+from marl_lessons.algorithms.deep.networks import init_mlp, mlp
 
 SIZES = (2, 4, 3)  # of three agents' actions
 ALLOWED = allowed_entries(SIZES).double()

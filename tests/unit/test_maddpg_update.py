@@ -4,20 +4,20 @@ import numpy as np
 import pytest
 import torch
 
-from marl_lessons.algorithms.actor_policy import allowed_entries
-from marl_lessons.algorithms.maddpg_losses import gumbel_noise
-from marl_lessons.algorithms.maddpg_settings import MADDPGConfig
-from marl_lessons.algorithms.maddpg_update import (
+from marl_lessons.algorithms.deep.actor_policy import allowed_entries
+from marl_lessons.algorithms.deep.maddpg_update import (
+    MADDPGConfig,
     Networks,
     Pieces,
     by_agent,
     check_pieces,
     critic_step,
+    gumbel_noise,
     maddpg_update,
     next_values,
 )
-from marl_lessons.algorithms.networks import copy_parameters, init_mlp
-from marl_lessons.algorithms.replay import Batch
+from marl_lessons.algorithms.deep.networks import copy_parameters, init_mlp
+from marl_lessons.algorithms.deep.replay import Batch
 
 N, D, K, B, HIDDEN = 3, 2, 3, 6, 5
 SIZES = (2, 3, 1)

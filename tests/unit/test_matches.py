@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from random_games import random_game, random_policies, seed_numbers
 
 from marl_lessons.envs import MarkovGame, two_cars
-from marl_lessons.envs.rollout import rollout
+from marl_lessons.envs.stepping import rollout
 from marl_lessons.evaluation import share_won, state_chances
 
 

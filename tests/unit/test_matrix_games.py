@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from random_games import seed_numbers
 
 from marl_lessons.envs import CATALOGUE, MarkovGame, two_cars
-from marl_lessons.envs.matrix_games import (
+from marl_lessons.envs.games.matrix_games import (
     cancels,
     check_agent,
     check_strategies,
     matrix_game,
     payoffs_of,
 )
-from marl_lessons.solvers.strategies import (
+from marl_lessons.solvers.matrix_games import (
     action_payoffs,
     best_actions,
     expected_payoffs,

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marl_lessons.algorithms.memory import Memory
+from marl_lessons.algorithms.tables.rules import Memory
 
 
 def filled(capacity, n_seeds, n_steps, uniform):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marl_lessons.algorithms.communication.message_buffer import Heard, MessageBuffer, others_of
+from marl_lessons.algorithms.talk.worlds import Heard, MessageBuffer, others_of
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(1, 5), st.integers(1, 3))

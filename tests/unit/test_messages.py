@@ -11,19 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from random_games import random_kernel, seed_numbers
 
-from marl_lessons.evaluation.information import (
+from marl_lessons.evaluation.talk.information import (
     bits_per_step,
+    causal_influence,
     entropy,
     entropy_from_counts,
+    influence_map,
     information_from_counts,
+    instantaneous_coordination,
     joint_counts,
     mutual_information,
     plug_in_bias,
-)
-from marl_lessons.evaluation.messages import (
-    causal_influence,
-    influence_map,
-    instantaneous_coordination,
     policy_by_message,
     positive_listening,
     positive_signalling,

@@ -12,9 +12,9 @@ from random_games import random_kernel, random_mdp, random_policy, seed_numbers
 from scipy.optimize import linprog
 
 from marl_lessons.algorithms import PerEpisode, PerVisit, TabularConfig
-from marl_lessons.algorithms.minimax_q import SolvedGames, minimax_q, minimax_q_target
+from marl_lessons.algorithms.tables.minimax_q import SolvedGames, minimax_q, minimax_q_target
 from marl_lessons.envs import MarkovGame
-from marl_lessons.envs.matrix_games import matrix_game
+from marl_lessons.envs.games.matrix_games import matrix_game
 from marl_lessons.seeds import UniformStreams
 from marl_lessons.solvers.zero_sum import solve_zero_sum
 
@@ -139,7 +139,9 @@ def test_records_keep_the_promise(tolerance):
 
 
 def test_laziness_saves_work(monkeypatch):
-    module = sys.modules["marl_lessons.algorithms.minimax_q"]  # the package's name is the function
+    module = sys.modules[
+        "marl_lessons.algorithms.tables.minimax_q"
+    ]  # the package's name is the function
 
     solved = []
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from random_games import seed_numbers
 from scipy.optimize import linprog
 
-from marl_lessons.envs.catalogue import CATALOGUE, crossing, penalty
-from marl_lessons.envs.matrix_games import matrix_game
-from marl_lessons.solvers.nash import nash_equilibria
-from marl_lessons.solvers.shapley import shapley_iteration
+from marl_lessons.envs.games.catalogue import CATALOGUE, crossing, penalty
+from marl_lessons.envs.games.matrix_games import matrix_game
+from marl_lessons.solvers.markov_games import shapley_iteration
+from marl_lessons.solvers.matrix_games import nash_equilibria
 from marl_lessons.solvers.zero_sum import maxmin, solve_zero_sum
 
 sizes = st.tuples(st.integers(1, 4), st.integers(1, 4))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from marl_lessons.algorithms.networks import copy_parameters, init_mlp, mlp, move_towards
+from marl_lessons.algorithms.deep.networks import copy_parameters, init_mlp, mlp, move_towards
 
 
 def generators(*seeds):

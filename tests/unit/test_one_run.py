@@ -7,15 +7,18 @@ import pytest
 from hypothesis import given, settings
 from random_games import random_game, seed_numbers
 
-from marl_lessons.algorithms.history import TabularConfig
-from marl_lessons.algorithms.independent_config import IndependentConfig, behaviour_policies
-from marl_lessons.algorithms.independent_q import independent_q_learning
-from marl_lessons.algorithms.one_run import choose, one_run, update
-from marl_lessons.algorithms.optimism import Hysteretic, Lenient
-from marl_lessons.algorithms.schedules import Constant, PerVisit
-from marl_lessons.envs.catalogue import CATALOGUE, speed_check
-from marl_lessons.envs.crossroads import crossroads
-from marl_lessons.envs.two_cars import two_cars
+from marl_lessons.algorithms.tables.history import TabularConfig
+from marl_lessons.algorithms.tables.independent_q import (
+    IndependentConfig,
+    behaviour_policies,
+    independent_q_learning,
+)
+from marl_lessons.algorithms.tables.independent_q_plain import choose, one_run, update
+from marl_lessons.algorithms.tables.rules import Hysteretic, Lenient
+from marl_lessons.algorithms.tables.schedules import Constant, PerVisit
+from marl_lessons.envs.cars.one_car import crossroads
+from marl_lessons.envs.cars.two_cars import two_cars
+from marl_lessons.envs.games.catalogue import CATALOGUE, speed_check
 
 RNG = np.random.default_rng(5)
 GAMES = {

@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marl_lessons.algorithms.history import TabularConfig
-from marl_lessons.algorithms.independent_config import IndependentConfig
-from marl_lessons.algorithms.independent_q import independent_q_learning
-from marl_lessons.algorithms.optimism import (
+from marl_lessons.algorithms.tables.history import TabularConfig
+from marl_lessons.algorithms.tables.independent_q import IndependentConfig, independent_q_learning
+from marl_lessons.algorithms.tables.rules import (
     Hysteretic,
     Lenient,
     changes_policy,
@@ -18,8 +17,8 @@ from marl_lessons.algorithms.optimism import (
     hysteretic_step,
     leniency,
 )
-from marl_lessons.algorithms.schedules import Constant, PerVisit
-from marl_lessons.envs.lotteries import lottery_game
+from marl_lessons.algorithms.tables.schedules import Constant, PerVisit
+from marl_lessons.envs.games.catalogue import lottery_game
 
 NAN, INF = float("nan"), float("inf")
 

@@ -9,18 +9,32 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq
 from scipy.stats import binom
 
-from marl_lessons.algorithms.independent_config import IndependentConfig, behaviour, greedy_actions
-from marl_lessons.algorithms.independent_q import independent_q_learning
-from marl_lessons.algorithms.optimism import Hysteretic
-from marl_lessons.algorithms.schedules import Linear
-from marl_lessons.envs.catalogue import CATALOGUE, penalty, speed_check
-from marl_lessons.envs.crossroads import crossroads
-from marl_lessons.envs.lotteries import lottery_game, stochastic_climbing
+from marl_lessons.algorithms.tables.independent_q import (
+    IndependentConfig,
+    behaviour,
+    greedy_actions,
+    independent_q_learning,
+)
+from marl_lessons.algorithms.tables.rules import Hysteretic
+from marl_lessons.algorithms.tables.schedules import Linear
+from marl_lessons.envs.cars.one_car import crossroads
+from marl_lessons.envs.cars.two_cars import first_to_pass, two_cars
+from marl_lessons.envs.games.catalogue import (
+    CATALOGUE,
+    lottery_game,
+    penalty,
+    speed_check,
+    stochastic_climbing,
+)
 from marl_lessons.envs.markov_game import MarkovGame
-from marl_lessons.envs.rollout import rollout
-from marl_lessons.envs.two_cars import first_to_pass, two_cars
-from marl_lessons.evaluation.outcomes import found_policies, outcome_counts, passing_chances
-from marl_lessons.evaluation.overgeneralisation import settled_value, values_against
+from marl_lessons.envs.stepping import rollout
+from marl_lessons.evaluation.distances import (
+    found_policies,
+    outcome_counts,
+    passing_chances,
+    settled_value,
+    values_against,
+)
 from marl_lessons.evaluation.statistics import wilson_interval
 from marl_lessons.solvers import stationary_equilibria
 

@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 from random_games import random_game
 
-from marl_lessons.algorithms.independent_config import IndependentConfig
-from marl_lessons.algorithms.independent_q import independent_q_learning
-from marl_lessons.algorithms.tabular import TabularConfig
-from marl_lessons.envs.catalogue import speed_check
-from marl_lessons.envs.two_cars import two_cars, two_cars_state
-from marl_lessons.evaluation.own_world import OwnWorld, agent_weights, own_world
-from marl_lessons.solvers.value_iteration import value_iteration
+from marl_lessons.algorithms.tables.independent_q import IndependentConfig, independent_q_learning
+from marl_lessons.algorithms.tables.q_learning import TabularConfig
+from marl_lessons.envs.cars.two_cars import two_cars, two_cars_state
+from marl_lessons.envs.games.catalogue import speed_check
+from marl_lessons.evaluation.moving_target.own_world import OwnWorld, agent_weights, own_world
+from marl_lessons.solvers.planning import value_iteration
 
 LAG = 3
 CASES = {

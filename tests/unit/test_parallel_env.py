@@ -16,19 +16,21 @@ from pettingzoo import ParallelEnv
 from pettingzoo.test import parallel_api_test, parallel_seed_test
 
 from marl_lessons.envs import soccer, two_cars
-from marl_lessons.envs.batched import (
+from marl_lessons.envs.cars.junction import TrafficJunction
+from marl_lessons.envs.particles.worlds import (
+    import_mpe2,
+    mpe_worlds,
+    simple_speaker_listener,
+    simple_spread,
+)
+from marl_lessons.envs.pettingzoo import ParallelWorlds, as_parallel_env, between, from_parallel_env
+from marl_lessons.envs.stepping import (
     BatchedStep,
     BatchedWorlds,
     ContinuousWorlds,
+    GameWorlds,
     check_batched_worlds,
 )
-from marl_lessons.envs.game_worlds import GameWorlds
-from marl_lessons.envs.mpe import import_mpe2, mpe_worlds
-from marl_lessons.envs.parallel_env import as_parallel_env
-from marl_lessons.envs.parallel_spaces import between
-from marl_lessons.envs.parallel_worlds import ParallelWorlds, from_parallel_env
-from marl_lessons.envs.particles import simple_speaker_listener, simple_spread
-from marl_lessons.envs.traffic_junction import TrafficJunction
 
 SOCCER = soccer(3, 3)
 
@@ -750,7 +752,7 @@ def test_without_pettingzoo_it_is_said_what_to_install(monkeypatch, module):
 
 def test_importing_the_bridges_loads_neither_library():
     code = (
-        "import sys, marl_lessons.envs.parallel_env, marl_lessons.envs.parallel_worlds, marl_lessons.envs.mpe; "
+        "import sys, marl_lessons.envs.pettingzoo, marl_lessons.envs.pettingzoo, marl_lessons.envs.particles.worlds; "
         "print([m for m in ('pettingzoo', 'gymnasium', 'mpe2', 'pygame') if m in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

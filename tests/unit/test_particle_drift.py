@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from marl_lessons.envs.particles import simple_speaker_listener, simple_spread, simple_tag
-from marl_lessons.evaluation.particle_drift import (
+from marl_lessons.envs.particles.worlds import simple_speaker_listener, simple_spread, simple_tag
+from marl_lessons.evaluation.particles.drift import (
     LawDrift,
     bootstrap_drift,
     joint_law_drift,
     own_law_drift,
 )
-from marl_lessons.evaluation.particle_probes import Probes, record_probes
+from marl_lessons.evaluation.particles.frames import Probes, record_probes
 
 SCENES = [simple_spread, simple_speaker_listener, simple_tag]
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from marl_lessons.envs.particles import simple_speaker_listener, simple_spread, simple_tag
-from marl_lessons.evaluation.particle_drift import bootstrap_drift, own_law_drift
-from marl_lessons.evaluation.particle_frames import Frames, check_frames, check_function, record
-from marl_lessons.evaluation.particle_probes import record_probes
-from marl_lessons.evaluation.particle_references import random_actions
+from marl_lessons.envs.particles.worlds import simple_speaker_listener, simple_spread, simple_tag
+from marl_lessons.evaluation.particles.drift import bootstrap_drift, own_law_drift
+from marl_lessons.evaluation.particles.frames import (
+    Frames,
+    check_frames,
+    check_function,
+    record,
+    record_probes,
+)
+from marl_lessons.evaluation.particles.references import random_actions
 
 
 def generator(seed=0):

@@ -6,11 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import lsq_linear, minimize
 
-from marl_lessons.envs.mpe import mpe_worlds
-from marl_lessons.envs.particles import simple_speaker_listener, simple_spread, simple_tag
-from marl_lessons.evaluation import particle_references as references
-from marl_lessons.evaluation.episodes import play_episodes
-from marl_lessons.evaluation.steering import (
+from marl_lessons.envs.particles.worlds import (
+    mpe_worlds,
+    simple_speaker_listener,
+    simple_spread,
+    simple_tag,
+)
+from marl_lessons.evaluation.particles import references as references
+from marl_lessons.evaluation.particles.references import (
     best_late_return,
     best_listener_return,
     best_untold_return,
@@ -18,6 +21,7 @@ from marl_lessons.evaluation.steering import (
     responses,
     steer,
 )
+from marl_lessons.evaluation.statistics import play_episodes
 
 SCENES = {
     "simple_spread": (simple_spread, ["no_op", "random", "to_nearest", "to_assigned"]),

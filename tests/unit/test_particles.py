@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from marl_lessons.envs.batched import are_continuous, check_batched_worlds
-from marl_lessons.envs.particle_rules import boundary_cost
-from marl_lessons.envs.particles import (
+from marl_lessons.envs.particles.scenes import boundary_cost
+from marl_lessons.envs.particles.worlds import (
     ParticleWorlds,
     simple_speaker_listener,
     simple_spread,
     simple_tag,
 )
+from marl_lessons.envs.stepping import are_continuous, check_batched_worlds
 
 SCENES = [simple_spread, simple_speaker_listener, simple_tag]
 KINDS = [(make, continuous) for make in SCENES for continuous in (False, True)]

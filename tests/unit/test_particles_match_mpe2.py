@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from mpe2 import simple_speaker_listener_v4, simple_spread_v3, simple_tag_v3
 
-from marl_lessons.envs.particles import simple_speaker_listener, simple_spread, simple_tag
+from marl_lessons.envs.particles.worlds import simple_speaker_listener, simple_spread, simple_tag
 
 STEPS = 25
 SCENES = {

@@ -23,7 +23,7 @@ from marl_lessons.solvers import (
     policy_iteration,
     value_iteration,
 )
-from marl_lessons.solvers.policy_iteration import improve, towards_the_end
+from marl_lessons.solvers.planning import improve, towards_the_end
 
 discounts = st.sampled_from([0.0, 0.3, 0.9, 0.99])
 sizes = st.tuples(st.integers(1, 5), st.integers(1, 4))
@@ -199,7 +199,7 @@ def test_policy_iteration_stops_in_spite_of_rounding(monkeypatch):
     improve."""
     import importlib
 
-    module = importlib.import_module("marl_lessons.solvers.policy_iteration")
+    module = importlib.import_module("marl_lessons.solvers.planning")
     calls = []
 
     def counted(q, policy):

@@ -14,8 +14,8 @@ from marl_lessons.evaluation.recorded import data_file, load_about, load_curves
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
-recording = importlib.import_module("benchmarks.maddpg_runs")
-talk = importlib.import_module("benchmarks.talk_runs")
+recording = importlib.import_module("tools.recordings.maddpg_runs")
+talk = importlib.import_module("tools.recordings.talk_runs")
 
 
 @pytest.mark.parametrize("name", recording.RUNS)
@@ -30,7 +30,7 @@ def test_a_recording_says_truly_how_it_was_made(name):
         assert curves[label].env_steps[-1] == config.n_steps * experiment.n_worlds
         assert len(curves[label].env_steps) == config.n_records + 1
     assert about["worlds"] == experiment.n_worlds
-    start = "python -m benchmarks.maddpg_runs "
+    start = "python -m tools.recordings.maddpg_runs "
     assert about["command"].startswith(start)
     given = recording.read_arguments([*about["command"].removeprefix(start).split(), "--overwrite"])
     assert (given.name, given.seeds) == (name, 10)
@@ -52,13 +52,13 @@ def test_a_recording_of_talk_says_truly_how_it_was_made(name):
                 else task.config.n_steps * talk.N_WORLDS
             )
             assert curves[label].env_steps[-1] == n_steps
-    assert about["command"].startswith("python -m benchmarks.talk_runs " + name)
+    assert about["command"].startswith("python -m tools.recordings.talk_runs " + name)
 
 
 def test_the_recorded_command_names_the_number_of_seeds_if_it_is_another():
     assert recording.about("words", 2)["command"].endswith("maddpg_runs words --processes 2")
     command = recording.about("words", 2, 3)["command"]
-    assert command == "python -m benchmarks.maddpg_runs words --processes 2 --seeds 3"
+    assert command == "python -m tools.recordings.maddpg_runs words --processes 2 --seeds 3"
 
 
 def test_a_recording_is_not_replaced_unless_asked_for(capsys):
@@ -70,7 +70,9 @@ def test_a_recording_is_not_replaced_unless_asked_for(capsys):
 
 def test_contributors_are_told_the_command_that_works():
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    _, arguments = re.search(r"`(python -m benchmarks\.maddpg_runs) (NAME [^`]*)`", text).groups()
+    _, arguments = re.search(
+        r"`(python -m tools\.recordings\.maddpg_runs) (NAME [^`]*)`", text
+    ).groups()
     given = recording.read_arguments([*arguments.replace("NAME", "words").split(), "--overwrite"])
     assert given.name == "words" and given.processes == 2
     assert "[CONTRIBUTING.md](CONTRIBUTING.md#recorded-runs)" in (ROOT / "README.md").read_text(
@@ -87,7 +89,8 @@ def script(request, monkeypatch):
     if request.param == "public_maddpg":
         for part in (*parts, "mpe2"):
             monkeypatch.setitem(sys.modules, part, MagicMock())
-    name = f"benchmarks.{request.param}"
+    folder = "recordings" if request.param.endswith("_runs") else "benchmarks"
+    name = f"tools.{folder}.{request.param}"
     yield importlib.import_module(name)
     sys.modules.pop(name)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plain_riddle import cells_of
 
-from marl_lessons.algorithms.communication.recurrent import gru_cell, init_gru, recurrent_step
+from marl_lessons.algorithms.talk.riddle_agents import gru_cell, init_gru, recurrent_step
 
 
 def generators(*seeds):

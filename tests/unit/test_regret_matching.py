@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from random_games import random_game, seed_numbers
 
-from marl_lessons.algorithms.regret_matching import (
+from marl_lessons.algorithms.dynamics.regret_matching import (
     conditional_strategy,
     regret_matching,
     regret_matching_strategy,
 )
-from marl_lessons.algorithms.temporal_difference import sample_actions
-from marl_lessons.envs.matrix_games import matrix_game
-from marl_lessons.solvers.correlated import deviation_gains
+from marl_lessons.algorithms.tables.rules import sample_actions
+from marl_lessons.envs.games.matrix_games import matrix_game
+from marl_lessons.solvers.matrix_games import deviation_gains
 
 PENNIES = np.array([[[1, -1], [-1, 1]], [[-1, 1], [1, -1]]])
 CHICKEN = np.array([[[0, 7], [2, 6]], [[0, 2], [7, 6]]])

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marl_lessons.algorithms.replay import Replay
+from marl_lessons.algorithms.deep.replay import Replay
 
 
 def generators(*seeds):

@@ -8,14 +8,14 @@ from random_games import random_game, seed_numbers
 from scipy.integrate import solve_ivp
 from scipy.special import ellipk
 
-from marl_lessons.algorithms.replicator import (
+from marl_lessons.algorithms.dynamics.replicator import (
     Trajectory,
     conserved_quantity,
     euler_step,
     replicator,
     replicator_field,
 )
-from marl_lessons.envs.matrix_games import matrix_game
+from marl_lessons.envs.games.matrix_games import matrix_game
 
 PENNIES = np.array([[[1.0, -1.0], [-1.0, 1.0]], [[-1.0, 1.0], [1.0, -1.0]]])
 MIDDLE = [[0.5, 0.5], [0.5, 0.5]]

@@ -5,7 +5,7 @@ import pytest
 from random_games import random_game, random_policies
 
 from marl_lessons.envs import MarkovGame, crossroads, two_cars
-from marl_lessons.evaluation.returns import discounted_returns
+from marl_lessons.evaluation.statistics import discounted_returns
 from marl_lessons.solvers import policy_evaluation, policy_iteration
 
 

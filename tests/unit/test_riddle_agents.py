@@ -5,16 +5,15 @@ import pytest
 import torch
 from plain_riddle import cells_of, episode_of
 
-from marl_lessons.algorithms.communication.recurrent import init_gru
-from marl_lessons.algorithms.communication.riddle_agents import (
+from marl_lessons.algorithms.talk.riddle_agents import (
     N_VOICE,
     RiddlePolicy,
     best_words,
+    init_gru,
     of_visitor,
     prisoners_see,
 )
-from marl_lessons.algorithms.communication.riddle_play import every_sequence
-from marl_lessons.envs.switch_riddle import SwitchRiddle
+from marl_lessons.envs.games.riddle import SwitchRiddle, every_sequence
 
 KINDS = ("dial", "rial", "silent")
 

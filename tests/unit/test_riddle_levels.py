@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array
 
-from marl_lessons.envs.switch_riddle import SwitchRiddle
-from marl_lessons.evaluation.episodes import play_episodes
-from marl_lessons.evaluation.riddle_levels import (
+from marl_lessons.envs.games.riddle import SwitchRiddle
+from marl_lessons.evaluation.statistics import play_episodes
+from marl_lessons.evaluation.talk.levels import (
     Deed,
     best_silent_limits,
     chance_all_visited,

@@ -7,8 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marl_lessons.algorithms.communication.riddle_play import (
+from marl_lessons.envs.games.riddle import (
+    NONE,
+    TELL,
     RiddlePlay,
+    SwitchRiddle,
     been_before,
     code_table,
     every_sequence,
@@ -16,7 +19,6 @@ from marl_lessons.algorithms.communication.riddle_play import (
     tell_table,
     visited,
 )
-from marl_lessons.envs.switch_riddle import NONE, TELL, SwitchRiddle
 
 
 def play_of(today, said, heard, tells, n_agents=3):

@@ -5,10 +5,11 @@ import pytest
 import torch
 from plain_riddle import cells_of, gradients_of, plain_loss
 
-from marl_lessons.algorithms.communication import riddle_learning
-from marl_lessons.algorithms.communication.recurrent import init_gru
-from marl_lessons.algorithms.communication.riddle_agents import N_VOICE, live_through
-from marl_lessons.algorithms.communication.riddle_learning import (
+from marl_lessons.algorithms.deep.networks import copy_parameters
+from marl_lessons.algorithms.talk import riddle
+from marl_lessons.algorithms.talk.riddle import (
+    KINDS,
+    RiddleConfig,
     draw_chance,
     learners_speech,
     riddle_losses,
@@ -16,11 +17,10 @@ from marl_lessons.algorithms.communication.riddle_learning import (
     riddle_update,
     state_values,
     targets_speech,
+    train_riddle,
 )
-from marl_lessons.algorithms.communication.riddle_play import every_sequence
-from marl_lessons.algorithms.communication.riddle_settings import KINDS, RiddleConfig
-from marl_lessons.algorithms.communication.riddle_training import train_riddle
-from marl_lessons.algorithms.networks import copy_parameters
+from marl_lessons.algorithms.talk.riddle_agents import N_VOICE, init_gru, live_through
+from marl_lessons.envs.games.riddle import every_sequence
 
 ORACLE = 20 / 27
 
@@ -99,7 +99,7 @@ def overheard_losses(monkeypatch, config, chance=None):
         kept.append(Overhears(learners_speech(chance, config)))
         return kept[-1]
 
-    monkeypatch.setattr(riddle_learning, "learners_speech", speech)
+    monkeypatch.setattr(riddle, "learners_speech", speech)
     losses, _ = riddle_losses(online, copy_parameters(online), chance, config)
     return losses, kept[0].voices
 
@@ -113,8 +113,8 @@ def test_dial_words_that_nobody_reads_get_no_gradient(monkeypatch):
     gradients = torch.autograd.grad(losses.sum(), voices, allow_unused=True)
     assert gradients[-1] is None or (gradients[-1] == 0).all()
     story = live_through(online, chance.today, 3, learners_speech(chance, config))
-    mine = riddle_learning.of_visitor(story.values, chance.today).detach().numpy()
-    acts = riddle_learning.epsilon_greedy(mine, config.epsilon, chance.uniform[:2])
+    mine = riddle.of_visitor(story.values, chance.today).detach().numpy()
+    acts = riddle.epsilon_greedy(mine, config.epsilon, chance.uniform[:2])
     told_by = torch.as_tensor(np.cumsum(acts, axis=-1) > 0)
     assert 0.1 < told_by[..., 4].float().mean() < 1 and told_by[..., 0].any()
     for day in range(5):
@@ -134,7 +134,7 @@ def test_rial_words_get_gradient_from_their_own_value_alone(monkeypatch):
     def told(parameters, *rest):
         return story if parameters is online else live_through(parameters, *rest)
 
-    monkeypatch.setattr(riddle_learning, "live_through", told)
+    monkeypatch.setattr(riddle, "live_through", told)
     losses, rewards = riddle_losses(online, copy_parameters(online), chance, config)
     assert (rewards == 0).all()
     (gradient,) = torch.autograd.grad(losses.sum(), story.voice)
@@ -303,7 +303,7 @@ def test_a_target_stays_until_its_interval_is_over(monkeypatch):
         seen.append((online[0].detach().clone(), target[0].clone()))
         return riddle_update(online, target, *rest)
 
-    monkeypatch.setattr("marl_lessons.algorithms.communication.riddle_training.riddle_update", spy)
+    monkeypatch.setattr("marl_lessons.algorithms.talk.riddle.riddle_update", spy)
     train_riddle(quick(n_updates=12, target_interval=5), 1)
     for k, (_, target) in enumerate(seen):
         assert torch.equal(target, seen[k - k % 5][0])
@@ -373,9 +373,7 @@ def test_divergence_is_refused(monkeypatch):
             online[0].fill_(float("inf"))
         return riddle_update(online, *rest)
 
-    monkeypatch.setattr(
-        "marl_lessons.algorithms.communication.riddle_training.riddle_update", explode
-    )
+    monkeypatch.setattr("marl_lessons.algorithms.talk.riddle.riddle_update", explode)
     with pytest.raises(ValueError, match=r"^config: losses or parameters"):
         train_riddle(quick(), 1)
 

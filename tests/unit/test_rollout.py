@@ -5,7 +5,7 @@ import pytest
 from random_games import random_game, random_policies
 
 from marl_lessons.envs import crossroads, two_cars
-from marl_lessons.envs.rollout import rollout
+from marl_lessons.envs.stepping import rollout
 from marl_lessons.solvers import policy_iteration
 
 

@@ -13,7 +13,7 @@ from marl_lessons.algorithms import (
     TabularConfig,
     q_learning,
 )
-from marl_lessons.algorithms.schedules import PerAgent, as_schedule
+from marl_lessons.algorithms.tables.schedules import PerAgent, as_schedule
 from marl_lessons.envs import MarkovGame
 
 PROGRESS = Progress(3, np.array([[0], [2]]), np.array([[1, 4], [9, 16]]))

@@ -8,12 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_games import random_game, random_kernel, random_mdp, random_policies, seed_numbers
 
+from marl_lessons.envs.games.matrix_games import matrix_game
 from marl_lessons.envs.markov_game import MarkovGame
-from marl_lessons.envs.matrix_games import matrix_game
-from marl_lessons.solvers import shapley, zero_sum
-from marl_lessons.solvers.policy_iteration import policy_iteration
-from marl_lessons.solvers.shapley import joint_action_values, shapley_backup, shapley_iteration
-from marl_lessons.solvers.value_iteration import value_iteration
+from marl_lessons.solvers import markov_games, zero_sum
+from marl_lessons.solvers.markov_games import joint_action_values, shapley_backup, shapley_iteration
+from marl_lessons.solvers.planning import policy_iteration, value_iteration
 from marl_lessons.solvers.zero_sum import maxmin
 
 discounts = st.sampled_from([0.0, 0.5, 0.9, 0.97])
@@ -200,7 +199,7 @@ def test_exchanging_the_agents_changes_the_sign(seed):
 
 def test_gaps_of_the_matrix_games_count_as_errors(monkeypatch):
     """Matrix games solved with an error of 0.01 make values that may be wrong by 0.01 / (1-γ)."""
-    solve = shapley.solve_zero_sum
+    solve = markov_games.solve_zero_sum
 
     def careless(payoffs, guess=None):
         solved = solve(payoffs, guess)
@@ -208,7 +207,7 @@ def test_gaps_of_the_matrix_games_count_as_errors(monkeypatch):
 
     game = random_zero_sum(np.random.default_rng(7))
     exact = shapley_iteration(game, 1e-10)
-    monkeypatch.setattr(shapley, "solve_zero_sum", careless)
+    monkeypatch.setattr(markov_games, "solve_zero_sum", careless)
     rough = shapley_iteration(game, 1e-10)
     apart = np.abs(rough.v - exact.v).max()
     assert 0.05 < apart <= rough.error_bound and rough.error_bound < 0.11

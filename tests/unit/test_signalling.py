@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from random_games import random_kernel, seed_numbers
 
-from marl_lessons.envs.signalling import (
+from marl_lessons.envs.games.signalling import (
     SignallingGame,
     best_code,
     best_payoff,

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marl_lessons.algorithms import Linear, PerEpisode, PerStep, PerVisit
-from marl_lessons.algorithms.communication.signalling_learners import (
+from marl_lessons.algorithms.tables.schedules import PerAgent
+from marl_lessons.algorithms.talk.signalling import (
     SignallingHistory,
     add_balls,
     greedy_policy,
@@ -14,8 +15,7 @@ from marl_lessons.algorithms.communication.signalling_learners import (
     signalling_q_learning,
     signalling_urns,
 )
-from marl_lessons.algorithms.schedules import PerAgent
-from marl_lessons.envs.signalling import SignallingGame, bits, lewis
+from marl_lessons.envs.games.signalling import SignallingGame, bits, lewis
 
 LEARNERS = [signalling_q_learning, signalling_urns]
 ODD_GAME = SignallingGame([0.5, 0.2, 0.3], [[2.0, 0.0], [0.0, 1.0], [0.5, 0.25]], n_messages=4)

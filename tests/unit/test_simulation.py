@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from random_games import random_game, seed_numbers
 
 from marl_lessons.envs import MarkovGame, Worlds, crossroads, two_cars
-from marl_lessons.envs.simulation import OutcomeTable
+from marl_lessons.envs.stepping import OutcomeTable
 
 LAST = np.nextafter(1.0, 0.0)
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
+from marl_lessons.envs.games.soccer import goal_rows, soccer, soccer_position, soccer_state
 from marl_lessons.envs.markov_game import MarkovGame
-from marl_lessons.envs.soccer import goal_rows, soccer, soccer_position, soccer_state
-from marl_lessons.solvers.policy_iteration import policy_iteration
-from marl_lessons.solvers.shapley import shapley_iteration
+from marl_lessons.solvers.markov_games import shapley_iteration
+from marl_lessons.solvers.planning import policy_iteration
 from marl_lessons.solvers.zero_sum import solve_zero_sum
 
 SIZES = [(4, 5), (3, 4), (1, 3), (2, 2), (5, 2)]

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from random_games import random_game, random_kernel, seed_numbers
 
 from marl_lessons.algorithms import TabularConfig, independent_q_learning
-from marl_lessons.algorithms.schedules import PerVisit
+from marl_lessons.algorithms.tables.schedules import PerVisit
 from marl_lessons.envs import MarkovGame, two_cars
-from marl_lessons.envs.matrix_games import matrix_game
-from marl_lessons.evaluation.induced import expected_td_errors, induced_arrays
-from marl_lessons.evaluation.staleness import shadow_update, split_error, staleness
+from marl_lessons.envs.games.matrix_games import matrix_game
+from marl_lessons.evaluation.moving_target.induced import expected_td_errors, induced_arrays
+from marl_lessons.evaluation.moving_target.staleness import shadow_update, split_error, staleness
 
 
 def histories(rng, game, leading) -> list[np.ndarray]:

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from random_games import seed_numbers
 
-from marl_lessons.envs.batched import BatchedWorlds, check_batched_worlds
-from marl_lessons.envs.switch_riddle import NONE, TELL, SwitchRiddle, riddle_days
+from marl_lessons.envs.games.riddle import NONE, TELL, SwitchRiddle, riddle_days
+from marl_lessons.envs.stepping import BatchedWorlds, check_batched_worlds
 
 
 def rng(seed=0):

@@ -17,11 +17,14 @@ from marl_lessons.algorithms import (
     TabularConfig,
     independent_q_learning,
 )
-from marl_lessons.algorithms.schedules import PerAgent
-from marl_lessons.algorithms.tabular_worlds import independent_q_learning_in_worlds, mean_td_update
+from marl_lessons.algorithms.tables.independent_q_in_worlds import (
+    independent_q_learning_in_worlds,
+    mean_td_update,
+)
+from marl_lessons.algorithms.tables.schedules import PerAgent
 from marl_lessons.envs import MarkovGame, cliff_walking, matrix_game, two_cars
-from marl_lessons.envs.game_worlds import GameWorlds
-from marl_lessons.envs.traffic_junction import TrafficJunction
+from marl_lessons.envs.cars.junction import TrafficJunction
+from marl_lessons.envs.stepping import GameWorlds
 
 N_STEPS = 300
 STEP_SIZES = {

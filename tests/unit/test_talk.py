@@ -8,15 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from marl_lessons.algorithms.communication.commnet import CommNet
-from marl_lessons.algorithms.communication.talking_gate import GatedWorlds
-from marl_lessons.envs.game_worlds import GameWorlds
-from marl_lessons.envs.traffic_junction import BRAKE, GAS, TrafficJunction
-from marl_lessons.envs.traffic_rules import full_information_rule
-from marl_lessons.envs.two_cars import two_cars
-from marl_lessons.evaluation.channels import Delay, mute
-from marl_lessons.evaluation.episodes import play_episodes
-from marl_lessons.evaluation.talk import TalkFrames, record_talk
+from marl_lessons.algorithms.talk.commnet import CommNet
+from marl_lessons.algorithms.talk.worlds import GatedWorlds
+from marl_lessons.envs.cars.junction import BRAKE, GAS, TrafficJunction, full_information_rule
+from marl_lessons.envs.cars.two_cars import two_cars
+from marl_lessons.envs.stepping import GameWorlds
+from marl_lessons.evaluation.statistics import play_episodes
+from marl_lessons.evaluation.talk.channels import Delay, mute
+from marl_lessons.evaluation.talk.influence import TalkFrames, record_talk
 
 E = 6
 

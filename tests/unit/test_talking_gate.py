@@ -3,17 +3,14 @@
 import numpy as np
 import pytest
 
-from marl_lessons.algorithms.communication.commnet import CommNet
-from marl_lessons.algorithms.communication.junction_messages import junction_language
-from marl_lessons.algorithms.communication.listening import ListeningWorlds
-from marl_lessons.algorithms.communication.talking_gate import GatedWorlds, pay_for_talking
-from marl_lessons.algorithms.deep_iql import train_iql
-from marl_lessons.algorithms.deep_settings import DeepIQLConfig
-from marl_lessons.envs.batched import check_batched_worlds
-from marl_lessons.envs.game_worlds import GameWorlds
-from marl_lessons.envs.traffic_junction import TrafficJunction
-from marl_lessons.envs.two_cars import two_cars
-from marl_lessons.evaluation.channels import Delay
+from marl_lessons.algorithms.deep.iql import DeepIQLConfig, train_iql
+from marl_lessons.algorithms.talk.commnet import CommNet
+from marl_lessons.algorithms.talk.languages import junction_language
+from marl_lessons.algorithms.talk.worlds import GatedWorlds, ListeningWorlds, pay_for_talking
+from marl_lessons.envs.cars.junction import TrafficJunction
+from marl_lessons.envs.cars.two_cars import two_cars
+from marl_lessons.envs.stepping import GameWorlds, check_batched_worlds
+from marl_lessons.evaluation.talk.channels import Delay
 
 
 def rngs(seed):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from marl_lessons.algorithms.communication.commnet import CommNet
-from marl_lessons.evaluation.channels import Delay, mute, noise, shuffle
+from marl_lessons.algorithms.talk.commnet import CommNet
+from marl_lessons.evaluation.talk.channels import Delay, mute, noise, shuffle
 
 SHAPE = (6, 3, 4)  # two seeds, three worlds each; three agents
 

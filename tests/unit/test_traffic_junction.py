@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plain_junction import OUTSIDE, PlainJunction
 
-from marl_lessons.envs.batched import BatchedWorlds
-from marl_lessons.envs.traffic_junction import BRAKE, GAS, TrafficJunction
-from marl_lessons.envs.traffic_routes import LEVELS
+from marl_lessons.envs.cars.junction import BRAKE, GAS, TrafficJunction
+from marl_lessons.envs.cars.junction_roads import LEVELS
+from marl_lessons.envs.stepping import BatchedWorlds
 
 NORTH_ROUTE, WEST_ROUTE = 0, 1  # of the easy level: from the north, from the west
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from marl_lessons.envs.traffic_routes import (
+from marl_lessons.envs.cars.junction_roads import (
     EAST,
     EASY,
     HARD,

@@ -5,11 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marl_lessons.envs.game_worlds import GameWorlds
-from marl_lessons.envs.traffic_junction import BRAKE, TrafficJunction
-from marl_lessons.envs.traffic_rules import full_information_rule, never_brake, reserve
-from marl_lessons.envs.two_cars import two_cars
-from marl_lessons.evaluation.episodes import play_episodes, share
+from marl_lessons.envs.cars.junction import (
+    BRAKE,
+    TrafficJunction,
+    full_information_rule,
+    never_brake,
+    reserve,
+)
+from marl_lessons.envs.cars.two_cars import two_cars
+from marl_lessons.envs.stepping import GameWorlds
+from marl_lessons.evaluation.statistics import play_episodes, share
 
 # Never braking in the program of Singh et al. (2019), measured with it: the level, the rate of arrivals, then the share
 # of successes with its standard error and the mean return of a slot with its standard error.

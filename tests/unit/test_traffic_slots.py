@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from plain_junction import PlainJunction
 
-from marl_lessons.envs.traffic_junction import BRAKE, GAS, TrafficJunction
-from marl_lessons.envs.traffic_rules import never_brake
-from marl_lessons.evaluation.episodes import play_episodes
+from marl_lessons.envs.cars.junction import BRAKE, GAS, TrafficJunction, never_brake
+from marl_lessons.evaluation.statistics import play_episodes
 
 WEST, LAST_SLOT = (
     1,

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marl_lessons.envs import two_cars, two_cars_state
-from marl_lessons.envs.two_cars import first_to_pass
+from marl_lessons.envs.cars.two_cars import first_to_pass
 
 chances = st.sampled_from([0.0, 1.0]) | st.floats(0.0, 1.0)
 

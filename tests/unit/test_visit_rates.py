@@ -5,13 +5,12 @@ import pytest
 from hypothesis import given
 from random_games import random_game, random_kernel, random_policies, seed_numbers
 
-from marl_lessons.envs.catalogue import CATALOGUE
-from marl_lessons.envs.crossroads import crossroads
+from marl_lessons.envs.cars.one_car import crossroads
+from marl_lessons.envs.cars.two_cars import two_cars
+from marl_lessons.envs.games.catalogue import CATALOGUE
 from marl_lessons.envs.markov_game import MarkovGame
-from marl_lessons.envs.rollout import rollout
-from marl_lessons.envs.simulation import Worlds
-from marl_lessons.envs.two_cars import two_cars
-from marl_lessons.evaluation.visit_rates import visit_rates
+from marl_lessons.envs.stepping import Worlds, rollout
+from marl_lessons.evaluation.moving_target.induced import visit_rates
 
 
 def ending_game(rng, n_states=4, n_actions=(2, 3)) -> MarkovGame:

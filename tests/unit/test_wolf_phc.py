@@ -10,8 +10,8 @@ from plain_learner import pick
 from random_games import random_game, random_mdp, random_policies, random_policy, seed_numbers
 
 from marl_lessons.algorithms import PerEpisode, PerVisit, independent_q_learning
-from marl_lessons.algorithms.seeded_worlds import draw_actions
-from marl_lessons.algorithms.wolf_phc import (
+from marl_lessons.algorithms.tables.history import draw_actions
+from marl_lessons.algorithms.tables.wolf_phc import (
     WolfConfig,
     hill_climb,
     move_average,
@@ -19,7 +19,7 @@ from marl_lessons.algorithms.wolf_phc import (
     wolf_rate,
 )
 from marl_lessons.envs import MarkovGame
-from marl_lessons.envs.matrix_games import matrix_game
+from marl_lessons.envs.games.matrix_games import matrix_game
 from marl_lessons.seeds import UniformStreams
 from marl_lessons.solvers import policy_iteration
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from random_games import random_game, seed_numbers
 
-from marl_lessons.envs.matrix_games import matrix_game
+from marl_lessons.envs.games.matrix_games import matrix_game
 from marl_lessons.solvers import zero_sum
 from marl_lessons.solvers.zero_sum import guarantees, maxmin, solve_zero_sum
 

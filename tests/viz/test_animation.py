@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from marl_lessons.envs import two_cars
-from marl_lessons.envs.rollout import Episode, rollout
-from marl_lessons.viz import Animation, first_look, new_figure
-from marl_lessons.viz.crossing import glide
+from marl_lessons.envs.stepping import Episode, rollout
+from marl_lessons.viz import Animation, new_figure
+from marl_lessons.viz.cars import glide
+from marl_lessons.viz.one_agent import first_look
 
 
 def frames(n: int):

@@ -9,13 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.patches import Rectangle
 
-from marl_lessons.evaluation.break_even import break_even, earned_so_far
-from marl_lessons.evaluation.episodes import Share
-from marl_lessons.evaluation.interventions import Outcome
-from marl_lessons.viz.channel_curves import draw_channel, draw_tampering, estimate
-from marl_lessons.viz.interactive import Interactive, choice, slider
-from marl_lessons.viz.method_curves import draw_methods
+from marl_lessons.evaluation.statistics import Share, break_even, earned_so_far
+from marl_lessons.evaluation.talk.channels import Outcome
 from marl_lessons.viz.style import png, use_style
+from marl_lessons.viz.talking.channel_curves import draw_channel, draw_tampering, estimate
+from marl_lessons.viz.talking.method_curves import draw_methods
+from marl_lessons.viz.widgets import Interactive, choice, slider
 
 NAN = float("nan")
 

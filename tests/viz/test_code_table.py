@@ -7,14 +7,14 @@ import pytest
 from matplotlib.colors import to_rgba
 from matplotlib.patches import Rectangle
 
-from marl_lessons.algorithms.communication.signalling_learners import (
+from marl_lessons.algorithms.talk.signalling import (
     signalling_q_learning,
     signalling_urns,
 )
-from marl_lessons.envs.signalling import SignallingGame, lewis
-from marl_lessons.viz.code_table import LARGEST, NUMBERS, draw_code_table
-from marl_lessons.viz.interactive import Interactive, choice, slider
+from marl_lessons.envs.games.signalling import SignallingGame, lewis
 from marl_lessons.viz.style import BLUE, ORANGE, png
+from marl_lessons.viz.talking.code_table import LARGEST, NUMBERS, draw_code_table
+from marl_lessons.viz.widgets import Interactive, choice, slider
 
 LEWIS = lewis(3)
 URNS = signalling_urns(LEWIS, [4, 7, 9], n_rounds=600, n_records=6)

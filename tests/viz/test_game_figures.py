@@ -12,8 +12,8 @@ from scipy.integrate import solve_ivp
 from marl_lessons.algorithms import fictitious_play, regret_matching, replicator
 from marl_lessons.envs import CATALOGUE, Position, payoffs_of, soccer, soccer_state, two_cars
 from marl_lessons.solvers import nash_equilibria, shapley_iteration, stationary_equilibria
-from marl_lessons.viz import equilibria, game_dynamics, matrix_games, portraits
-from marl_lessons.viz import soccer as pitch
+from marl_lessons.viz.games import dynamics, equilibria, matrix_games, portraits
+from marl_lessons.viz.games import soccer as pitch
 from marl_lessons.viz.style import png
 
 LIGHT = {"crash": (-20, -1), "go": (0.8, 8), "both_wait": (-3, 0.5)}
@@ -187,17 +187,17 @@ def test_more_equilibria_than_maps() -> None:
 def test_figures_of_play_over_time() -> None:
     game = CATALOGUE["matching pennies"].game
     play = fictitious_play(game, 1000)
-    figure = game_dynamics.draw_beliefs({"pennies": (play, ("heads", "tails"))})
+    figure = dynamics.draw_beliefs({"pennies": (play, ("heads", "tails"))})
     (heads, tails) = figure.axes[0].lines
     assert heads.get_ydata()[-1] == play.beliefs()[0][-1, 0]
     assert np.allclose(heads.get_ydata() + tails.get_ydata(), 1)
     centre = ([0.5, 0.5], [0.5, 0.5])
     orbit = replicator(game, ([0.7, 0.3], [0.5, 0.5]), 10, 0.05)
-    _, quantity = game_dynamics.draw_orbits({"orbit": orbit}, centre).axes
+    _, quantity = dynamics.draw_orbits({"orbit": orbit}, centre).axes
     assert np.ptp(quantity.lines[0].get_ydata()) < 1e-9
     run = regret_matching(game, 500, seeds=5, n_records=20)
     shown = {"matching pennies": run.largest_regret[1:]}
-    (ax,) = game_dynamics.draw_average_regret(run.rounds[1:], shown).axes
+    (ax,) = dynamics.draw_average_regret(run.rounds[1:], shown).axes
     assert np.allclose(ax.lines[0].get_ydata(), np.median(run.largest_regret[1:], axis=1))
 
 

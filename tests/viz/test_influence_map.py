@@ -7,10 +7,15 @@ import pytest
 from matplotlib.colors import to_rgba
 from matplotlib.patches import Rectangle
 
-from marl_lessons.envs.traffic_routes import EASY, LEVELS, MEDIUM, network
-from marl_lessons.evaluation.influence import PlaceMeans
-from marl_lessons.viz.influence_map import BITS, draw_influence, draw_influence_maps, on_cells
+from marl_lessons.envs.cars.junction_roads import EASY, LEVELS, MEDIUM, network
+from marl_lessons.evaluation.talk.influence import PlaceMeans
 from marl_lessons.viz.style import new_figure, png
+from marl_lessons.viz.talking.influence_map import (
+    BITS,
+    draw_influence,
+    draw_influence_maps,
+    on_cells,
+)
 
 S = len(network(EASY).route)  # 15: no car, 7 cells southwards, 7 cells eastwards
 

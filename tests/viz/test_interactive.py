@@ -8,7 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from marl_lessons.viz import Interactive, Picture, choice, new_figure, slider, span
-from marl_lessons.viz import fallback as module
+from marl_lessons.viz import widgets as module
 
 
 def draw_bar(height: float = 1.0, name: str = "a") -> Figure:

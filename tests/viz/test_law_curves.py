@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from marl_lessons.viz.law_curves import draw_moving_parts
+from marl_lessons.viz.everyone.maddpg_curves import draw_moving_parts
 
 STEPS = np.array([0, 4000, 8000])
 PANELS = {

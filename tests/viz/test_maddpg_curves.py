@@ -8,8 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from marl_lessons.evaluation.recorded import Curves
-from marl_lessons.viz.interactive import Interactive, choice, slider
-from marl_lessons.viz.maddpg_curves import (
+from marl_lessons.viz.everyone.maddpg_curves import (
     ALL,
     count_beyond,
     draw_convergence,
@@ -19,6 +18,7 @@ from marl_lessons.viz.maddpg_curves import (
     share_beyond,
 )
 from marl_lessons.viz.style import png, use_style
+from marl_lessons.viz.widgets import Interactive, choice, slider
 
 LEVELS = {"told": -7.2, "never told": -15.4}
 

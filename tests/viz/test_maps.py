@@ -6,8 +6,9 @@ import numpy as np
 
 from marl_lessons.envs import cliff_walking, crossroads
 from marl_lessons.solvers import policy_iteration
-from marl_lessons.viz import grids, new_figure, planning
-from marl_lessons.viz.maps import BRAKE, EITHER, GO, approach_table, decisions, draw_decisions
+from marl_lessons.viz import new_figure, tables
+from marl_lessons.viz.one_agent import planning
+from marl_lessons.viz.tables import BRAKE, EITHER, GO, approach_table, decisions, draw_decisions
 
 
 def test_table_has_the_states_in_their_places() -> None:
@@ -50,11 +51,11 @@ def test_first_optimal_sweep_by_brute_force() -> None:
 
 def test_greedy_path_walks_the_optimal_policy_to_the_goal() -> None:
     cliff = cliff_walking()
-    path = grids.greedy_path(cliff, policy_iteration(cliff).q)
+    path = tables.greedy_path(cliff, policy_iteration(cliff).q)
     assert len(path) == 14 and path[0] == (3, 0) and path[-1] == (3, 11)
     assert all(row == 2 for row, _ in path[1:-1])
 
 
 def test_a_path_that_never_arrives_is_cut() -> None:
     cliff = cliff_walking()
-    assert len(grids.greedy_path(cliff, np.zeros((48, 4)), longest=10)) == 11
+    assert len(tables.greedy_path(cliff, np.zeros((48, 4)), longest=10)) == 11

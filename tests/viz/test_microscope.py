@@ -9,16 +9,19 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from marl_lessons.algorithms.independent_config import IndependentConfig
-from marl_lessons.algorithms.one_run import one_run
-from marl_lessons.evaluation.own_world import own_world
-from marl_lessons.solvers.value_iteration import value_iteration
-from marl_lessons.viz.microscope import ALWAYS, SCENES, draw_microscope, draw_track
-from marl_lessons.viz.microscope_runs import (
+from marl_lessons.algorithms.tables.independent_q import IndependentConfig
+from marl_lessons.algorithms.tables.independent_q_plain import one_run
+from marl_lessons.evaluation.moving_target.own_world import own_world
+from marl_lessons.solvers.planning import value_iteration
+from marl_lessons.viz.moving_target.microscope import (
+    ALWAYS,
     CROSSING,
     MEMORY,
+    SCENES,
     SPEED_CHECK,
     as_window,
+    draw_microscope,
+    draw_track,
     observe,
     twin_of,
 )

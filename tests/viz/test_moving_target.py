@@ -7,18 +7,23 @@ import pytest
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex
 
-from marl_lessons.algorithms.deep_records import DeepHistory
+from marl_lessons.algorithms.deep.iql import DeepHistory
 from marl_lessons.evaluation import Drift, running_mean
 from marl_lessons.viz import Interactive, new_figure, slider, span
-from marl_lessons.viz.chasing import draw_chase, draw_memory, draw_settling, draw_split
 from marl_lessons.viz.curves import draw_band, draw_seeds, mark
-from marl_lessons.viz.junction_curves import draw_junction_curves
-from marl_lessons.viz.moving_target import (
+from marl_lessons.viz.moving_target.chasing import (
+    draw_chase,
+    draw_memory,
+    draw_settling,
+    draw_split,
+)
+from marl_lessons.viz.moving_target.drift import (
     draw_drift_and_bound,
     draw_false_cause,
     draw_release,
     draw_two_gauges,
 )
+from marl_lessons.viz.moving_target.junction_curves import draw_junction_curves
 from marl_lessons.viz.style import png
 
 RNG = np.random.default_rng(0)

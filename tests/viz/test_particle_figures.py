@@ -10,10 +10,9 @@ from matplotlib.collections import EllipseCollection, LineCollection, PatchColle
 from matplotlib.colors import to_rgba
 from matplotlib.quiver import Quiver
 
-from marl_lessons.envs.particles import simple_speaker_listener, simple_spread, simple_tag
-from marl_lessons.evaluation.episodes import play_episodes
-from marl_lessons.evaluation.particle_frames import Frames, record
-from marl_lessons.evaluation.particle_references import (
+from marl_lessons.envs.particles.worlds import simple_speaker_listener, simple_spread, simple_tag
+from marl_lessons.evaluation.particles.frames import Frames, record
+from marl_lessons.evaluation.particles.references import (
     random_actions,
     to_assigned,
     to_nearest,
@@ -21,12 +20,20 @@ from marl_lessons.evaluation.particle_references import (
     told_one_step_late,
     untold_listener,
 )
-from marl_lessons.viz.animation import Animation
-from marl_lessons.viz.interactive import Interactive, choice, slider
-from marl_lessons.viz.particle_parts import FIELD, WORD_COLOURS, message_corner
-from marl_lessons.viz.particle_player import draw_player, returns_so_far
-from marl_lessons.viz.particles import draw_beside, draw_frame, draw_scene, film, flip_book
+from marl_lessons.evaluation.statistics import play_episodes
+from marl_lessons.viz.everyone.particle_player import draw_player, returns_so_far
+from marl_lessons.viz.everyone.particles import (
+    FIELD,
+    WORD_COLOURS,
+    draw_beside,
+    draw_frame,
+    draw_scene,
+    film,
+    flip_book,
+    message_corner,
+)
 from marl_lessons.viz.style import BLACK, new_figure, png
+from marl_lessons.viz.widgets import Animation, Interactive, choice, slider
 
 KINDS = {
     "spread": lambda e=1: simple_spread(e),

@@ -9,12 +9,21 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
-from marl_lessons.envs.particles import simple_speaker_listener, simple_spread
-from marl_lessons.evaluation.particle_frames import record
-from marl_lessons.evaluation.particle_references import told_listener, told_one_step_late
-from marl_lessons.viz.particle_parts import FIELD, LOOKS, WORD_COLOURS, message_corner
-from marl_lessons.viz.particle_player import draw_player
-from marl_lessons.viz.particles import draw_beside, draw_frame, draw_scene, film, flip_book
+from marl_lessons.envs.particles.worlds import simple_speaker_listener, simple_spread
+from marl_lessons.evaluation.particles.frames import record
+from marl_lessons.evaluation.particles.references import told_listener, told_one_step_late
+from marl_lessons.viz.everyone.particle_player import draw_player
+from marl_lessons.viz.everyone.particles import (
+    FIELD,
+    LOOKS,
+    WORD_COLOURS,
+    draw_beside,
+    draw_frame,
+    draw_scene,
+    film,
+    flip_book,
+    message_corner,
+)
 from marl_lessons.viz.style import new_figure
 
 

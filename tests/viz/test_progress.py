@@ -2,12 +2,12 @@
 
 from marl_lessons.algorithms import TabularConfig, minimax_q
 from marl_lessons.envs import CATALOGUE
-from marl_lessons.viz import progress, progress_bar
+from marl_lessons.viz import progress_bar, widgets
 
 
 def test_the_bar_fills_and_goes(capsys, monkeypatch) -> None:
     cleared = []
-    monkeypatch.setattr(progress, "clear_output", lambda wait=False: cleared.append(wait))
+    monkeypatch.setattr(widgets, "clear_output", lambda wait=False: cleared.append(wait))
     show = progress_bar("training")
     for share in (0.25, 0.5, 1.0):
         show(share)

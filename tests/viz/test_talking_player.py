@@ -10,11 +10,10 @@ from matplotlib.collections import PatchCollection
 from matplotlib.colors import to_rgba
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Polygon, Rectangle
 
-from marl_lessons.envs.traffic_routes import LEVELS, network
-from marl_lessons.evaluation.talk import TalkFrames
-from marl_lessons.viz.interactive import Interactive, choice, slider
+from marl_lessons.envs.cars.junction_roads import LEVELS, network
+from marl_lessons.evaluation.talk.influence import TalkFrames
 from marl_lessons.viz.style import BLACK, LIGHT_COLOURS, ORANGE, png
-from marl_lessons.viz.talking_player import (
+from marl_lessons.viz.talking.player import (
     LINES_TO,
     WIDEST,
     acts_otherwise,
@@ -22,7 +21,7 @@ from marl_lessons.viz.talking_player import (
     draw_talk,
     near_each_other,
 )
-from marl_lessons.viz.word_colours import (
+from marl_lessons.viz.talking.word_colours import (
     CORNERS,
     SILENT,
     WordMap,
@@ -30,6 +29,7 @@ from marl_lessons.viz.word_colours import (
     map_words,
     principal_components,
 )
+from marl_lessons.viz.widgets import Interactive, choice, slider
 
 
 def made_up(level="easy", seed=0, n_moments=6, n_worlds=2, n=4, width=5) -> TalkFrames:

@@ -8,20 +8,22 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from marl_lessons.algorithms.independent_config import IndependentConfig, greedy_actions
-from marl_lessons.algorithms.independent_q import independent_q_learning
-from marl_lessons.envs.catalogue import CATALOGUE, penalty
-from marl_lessons.envs.lotteries import stochastic_climbing
-from marl_lessons.envs.two_cars import two_cars
+from marl_lessons.algorithms.tables.independent_q import (
+    IndependentConfig,
+    greedy_actions,
+    independent_q_learning,
+)
+from marl_lessons.envs.cars.two_cars import two_cars
+from marl_lessons.envs.games.catalogue import CATALOGUE, penalty, stochastic_climbing
 from marl_lessons.evaluation.statistics import wilson_interval
-from marl_lessons.viz import team_games, team_widget
+from marl_lessons.viz.moving_target import team_games
 from marl_lessons.viz.style import png
 
 CLIMBING = CATALOGUE["climbing"].game
 NAN = float("nan")
 CORNERS = {
     "game": ("climbing", "penalty(-1)", "penalty(-30)"),
-    "exploration": (10, team_widget.LIVE_STEPS),
+    "exploration": (10, team_games.LIVE_STEPS),
     "step_size": (0.02, 0.5),
     "ratio": (0.0, 1.0),
 }
@@ -38,34 +40,34 @@ def title(ax) -> str:
 def test_every_corner_of_the_widget_draws() -> None:
     pictures = set()
     for values in itertools.product(*CORNERS.values()):
-        figure = team_widget.draw_team_widget(**dict(zip(CORNERS, values)))
+        figure = team_games.draw_team_widget(**dict(zip(CORNERS, values)))
         assert isinstance(figure, Figure)
         pictures.add(png(figure))
     assert len(pictures) >= 14, "moving the sliders hardly changes the picture"
 
 
-@pytest.mark.parametrize("name", team_widget.TEAM_GAMES)
+@pytest.mark.parametrize("name", team_games.TEAM_GAMES)
 def test_the_widget_learns_each_game(name: str) -> None:
-    counts = team_widget.live_counts(name, 500, 0.1, 1.0)
-    figure = team_widget.draw_team_widget(name, 500, 0.1, 1.0)
-    payoff = team_widget.team_game(name).reward[0, 0]
+    counts = team_games.live_counts(name, 500, 0.1, 1.0)
+    figure = team_games.draw_team_widget(name, 500, 0.1, 1.0)
+    payoff = team_games.team_game(name).reward[0, 0]
     expected = CLIMBING if name == "climbing" else penalty(float(name[8:-1])).game
-    assert (payoff == expected.reward[0, 0]).all() and counts.sum() == team_widget.LIVE_PAIRS
+    assert (payoff == expected.reward[0, 0]).all() and counts.sum() == team_games.LIVE_PAIRS
     optimum = counts[payoff == payoff.max()].sum()
     assert title(figure.axes[1]).startswith(f"Optimum: {optimum} of 200")
     widths = [bar.get_width() for bar in figure.axes[1].patches]
-    assert sum(widths) == pytest.approx(1) and widths[0] == optimum / team_widget.LIVE_PAIRS
+    assert sum(widths) == pytest.approx(1) and widths[0] == optimum / team_games.LIVE_PAIRS
 
 
 def test_the_widget_answers_its_questions() -> None:
     """Plain pairs miss the climb, and the longer they explore, the more; hysteretic ones make it if they explore long."""
     optimum = {
-        (steps, ratio): team_widget.live_counts("climbing", steps, 0.1, ratio)[0, 0]
-        for steps in (10, team_widget.LIVE_STEPS)
+        (steps, ratio): team_games.live_counts("climbing", steps, 0.1, ratio)[0, 0]
+        for steps in (10, team_games.LIVE_STEPS)
         for ratio in (0.1, 1.0)
     }
-    assert optimum[10, 1.0] > 2 and optimum[team_widget.LIVE_STEPS, 1.0] == 0
-    assert 150 < optimum[team_widget.LIVE_STEPS, 0.1] > 2 * optimum[10, 0.1]
+    assert optimum[10, 1.0] > 2 and optimum[team_games.LIVE_STEPS, 1.0] == 0
+    assert 150 < optimum[team_games.LIVE_STEPS, 0.1] > 2 * optimum[10, 0.1]
 
 
 @pytest.mark.parametrize(
@@ -81,17 +83,17 @@ def test_the_widget_answers_its_questions() -> None:
 def test_the_widget_refuses(change, named) -> None:
     usual = {"game": "climbing", "exploration": 10, "step_size": 0.1, "ratio": 1.0}
     with pytest.raises(ValueError, match=rf"^{named}\b"):
-        team_widget.draw_team_widget(**change)
+        team_games.draw_team_widget(**change)
     arguments = usual | change
     with pytest.raises(ValueError, match=rf"^{named}\b"):
-        team_widget.live_counts(arguments.pop("game"), **arguments)
+        team_games.live_counts(arguments.pop("game"), **arguments)
 
 
 def test_what_the_widget_keeps_cannot_be_spoilt() -> None:
-    first = team_widget.live_counts("climbing", 10, 0.1, 1.0)
+    first = team_games.live_counts("climbing", 10, 0.1, 1.0)
     kept = first.copy()
     first[:] = 0
-    assert (team_widget.live_counts("climbing", 10, 0.1, 1.0) == kept).all()
+    assert (team_games.live_counts("climbing", 10, 0.1, 1.0) == kept).all()
 
 
 def test_maps_show_counts_and_payoffs() -> None:

@@ -8,14 +8,13 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Polygon, Rectangle
 
-from marl_lessons.envs.game_worlds import GameWorlds
-from marl_lessons.envs.traffic_junction import TrafficJunction
-from marl_lessons.envs.traffic_routes import EAST, LEVELS, NORTH, SOUTH, WEST, network
-from marl_lessons.envs.traffic_rules import full_information_rule, never_brake
-from marl_lessons.envs.two_cars import two_cars
-from marl_lessons.viz.animation import Animation
+from marl_lessons.envs.cars.junction import TrafficJunction, full_information_rule, never_brake
+from marl_lessons.envs.cars.junction_roads import EAST, LEVELS, NORTH, SOUTH, WEST, network
+from marl_lessons.envs.cars.two_cars import two_cars
+from marl_lessons.envs.stepping import GameWorlds
+from marl_lessons.viz.cars import HEADING_COLOURS, draw_junction, heading_at, junction_frames
 from marl_lessons.viz.style import LIGHT_COLOURS, new_figure, png
-from marl_lessons.viz.traffic import CAR_COLOURS, draw_junction, heading_at, junction_frames
+from marl_lessons.viz.widgets import Animation
 
 
 def drawn(world, which=0):
@@ -73,7 +72,7 @@ def test_colours_tell_where_cars_came_from_and_lights_are_behind():
     world.step(np.ones((1, 10), dtype=int), np.random.default_rng(0))
     ax = drawn(world)[1]
     colours = [p.get_facecolor() for p in ax.patches if isinstance(p, FancyBboxPatch)]
-    assert colours == [to_rgba(CAR_COLOURS[h]) for h in (SOUTH, NORTH, EAST, WEST)]
+    assert colours == [to_rgba(HEADING_COLOURS[h]) for h in (SOUTH, NORTH, EAST, WEST)]
     now = [heading_at(world.roads.routes[m], 10) for m in routes]
     assert now == [EAST, WEST, NORTH, SOUTH]
     lights = []

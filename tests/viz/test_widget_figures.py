@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from marl_lessons.algorithms import PerVisit, TabularConfig, q_learning
 from marl_lessons.envs import crossroads
 from marl_lessons.solvers import policy_iteration
-from marl_lessons.viz import learning, planning
+from marl_lessons.viz.one_agent import learning, planning
 from marl_lessons.viz.style import png
 
 SWEEP_CORNERS = {"discount": (0.5, 0.99), "sweep": (0, 60)}

@@ -1,0 +1,1 @@
+"""Learners with networks; these modules need PyTorch."""

@@ -1,0 +1,1 @@
+"""Learning in games that are known: fictitious play, regret matching, replicator dynamics, gradient ascent."""

@@ -1,0 +1,1 @@
+"""Learners whose values stand in tables, all seeds side by side."""

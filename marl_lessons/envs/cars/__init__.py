@@ -1,0 +1,1 @@
+"""The road crossing, from one car to many."""

@@ -1,0 +1,1 @@
+"""Matrix games, signalling games, soccer."""

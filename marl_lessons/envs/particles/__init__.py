@@ -1,0 +1,1 @@
+"""Particle worlds, step by step as mpe2 computes them."""

@@ -1,0 +1,411 @@
+"""What every batched world offers: E copies of one problem for n agents, stepped together, seen through observations.
+
+Shapes in this order everywhere: ``[E, n, …]``. A world whose agents see whole states of a finite game is
+:class:`~marl_lessons.envs.stepping.Worlds`; here agents may see less than the state, or a picture of it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+
+from marl_lessons.checks import as_booleans, as_count, as_flags, as_generator, as_indices
+from marl_lessons.envs.markov_game import MarkovGame, check_game
+
+
+class BatchedStep(NamedTuple):
+    """What one step of E worlds with n agents brought.
+
+    observations ``[E, n, d]`` float32  what each agent sees next; zeros where it takes part neither in this step nor in the
+                                        next
+    rewards ``[E, n]`` float64          each agent's own reward; where a slot ended and was given away in the same step, the
+                                        new holder's
+    terminated ``[E, n]`` booleans      this agent's story ended with this step: nothing that follows counts for it
+    truncated ``[E]`` booleans          the clock cut the world's episode short; its story would have gone on
+    ended ``[E]`` booleans              the world's episode is over, for either reason; begin it again before the next step
+    """
+
+    observations: np.ndarray
+    rewards: np.ndarray
+    terminated: np.ndarray
+    truncated: np.ndarray
+    ended: np.ndarray
+
+
+class WorldsSideBySide(Protocol):
+    """What both kinds of batched worlds share: E copies of one problem for n agents.
+
+    They keep their state between calls: not for several threads at once.
+
+    n_worlds           E
+    n_agents           n
+    observation_sizes  ``(d_1, …, d_n)``: observations have d = max d_i entries; agent i's end with zeros where d_i < d
+    active             ``[E, n]`` booleans: which agents take part at the next step (a car may not have arrived yet). What
+                       an agent does that takes no part is ignored; its reward is 0, unless it arrives with this step (a car
+                       that is hit on arrival pays at once). All False in a world that has ended
+    ended              ``[E]`` booleans: whose episode is over, or has not begun: begin it again before the next step
+    """
+
+    n_worlds: int
+    n_agents: int
+    observation_sizes: tuple[int, ...]
+    active: np.ndarray
+    ended: np.ndarray
+
+    def reset(self, rng: np.random.Generator) -> np.ndarray:
+        """Begin a new episode in every world; returns the observations ``[E, n, d]``."""
+
+    def reset_where(self, which: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Begin a new episode in the worlds where ``which[E]`` is True; returns all observations ``[E, n, d]``."""
+
+
+@runtime_checkable
+class BatchedWorlds(WorldsSideBySide, Protocol):
+    """Batched worlds whose actions are whole numbers.
+
+    n_actions          ``(A_1, …, A_n)``: agent i's actions are 0 to A_i - 1
+
+    The rest as in :class:`WorldsSideBySide`.
+    """
+
+    n_actions: tuple[int, ...]
+
+    def step(self, actions: np.ndarray, rng: np.random.Generator) -> BatchedStep:
+        """Advance every world by the joint actions ``[E, n]``, whole numbers."""
+
+
+@runtime_checkable
+class ContinuousWorlds(WorldsSideBySide, Protocol):
+    """Batched worlds whose actions are vectors.
+
+    action_sizes       ``(k_1, …, k_n)``: agent i's action has k_i entries from 0 to 1. Actions come as ``[E, n, k]`` with
+                       k = max k_i; what stands behind an agent's k_i entries has no effect
+
+    The rest as in :class:`WorldsSideBySide`.
+    """
+
+    action_sizes: tuple[int, ...]
+
+    def step(self, actions: np.ndarray, rng: np.random.Generator) -> BatchedStep:
+        """Advance every world by the joint actions ``[E, n, k]``, numbers from 0 to 1."""
+
+
+class WorldsAround:
+    """Batched worlds around others, ``worlds``, whose numbers of worlds, agents and actions they keep.
+
+    A subclass says what it changes: it has a ``step`` and a ``reset_where``, and may set other sizes.
+    """
+
+    def __init__(self, worlds: BatchedWorlds):
+        """Raises ValueError naming ``worlds`` if they are not batched worlds with whole-number actions."""
+        self.worlds = check_batched_worlds("worlds", worlds)
+        self.n_worlds, self.n_agents = worlds.n_worlds, worlds.n_agents
+        self.n_actions, self.observation_sizes = worlds.n_actions, worlds.observation_sizes
+
+    @property
+    def active(self) -> np.ndarray:
+        """``[E, n]`` booleans: which agents take part at the next step."""
+        return self.worlds.active
+
+    @property
+    def ended(self) -> np.ndarray:
+        """``[E]`` booleans: whose episode is over, or has not begun."""
+        return self.worlds.ended
+
+    def reset(self, rng: np.random.Generator) -> np.ndarray:
+        """Begin a new episode in every world; returns the observations ``[E, n, d]``."""
+        return self.reset_where(np.ones(self.n_worlds, dtype=bool), rng)
+
+
+SHARED = (*WorldsSideBySide.__annotations__, "reset", "reset_where", "step")
+
+
+def are_continuous(worlds) -> bool:
+    """Whether the actions of batched worlds are vectors, ``[E, n, k]``, rather than whole numbers, ``[E, n]``."""
+    return hasattr(worlds, "action_sizes")
+
+
+def check_batched_worlds(name: str, worlds, continuous: bool | None = False):
+    """Return batched worlds as they are: with whole-number actions, with ``continuous`` True vectors, with None either.
+
+    Raises ValueError naming ``name`` where something of the protocol is missing, or its attributes have other shapes than
+    E and n say.
+    """
+    vectors = are_continuous(worlds) if continuous is None else continuous
+    own = "action_sizes" if vectors else "n_actions"
+    missing = [m for m in (*SHARED, own) if not hasattr(worlds, m)]
+    if missing:
+        numbers, example = (
+            "TrafficJunction or GameWorlds",
+            "simple_spread(..., continuous_actions=True)",
+        )
+        if continuous is not True:
+            example = numbers if continuous is False else f"{numbers}, or {example}"
+        raise ValueError(
+            f"{name}: expected batched worlds as {example}, got {worlds!r:.80} without {missing[0]}"
+        )
+    n_worlds, n = (as_count(f"{name}.{m}", getattr(worlds, m)) for m in ("n_worlds", "n_agents"))
+    for member in (own, "observation_sizes"):
+        sizes = getattr(worlds, member)
+        if not isinstance(sizes, tuple) or len(sizes) != n:
+            raise ValueError(
+                f"{name}.{member}: expected a tuple with one entry for each of {n} agents, got {sizes!r:.80}"
+            )
+        for i, size in enumerate(sizes):
+            as_count(f"{name}.{member}[{i}]", size)
+    as_flags(f"{name}.ended", worlds.ended, n_worlds)
+    as_booleans(f"{name}.active", worlds.active, (n_worlds, n))
+    return worlds
+
+
+def check_going_on(ended: np.ndarray) -> None:
+    """Raises ValueError if some world has ``ended[E]``, naming the first: it must be begun again before the next step."""
+    ended = as_flags("ended", ended, None)
+    if ended.any():
+        raise ValueError(
+            f"world {int(np.flatnonzero(ended)[0])} has ended; call reset or reset_where first"
+        )
+
+
+# Stepping many copies of one tabular game at once.
+
+
+class Step(NamedTuple):
+    """What one step of E copies returns.
+
+    ``states[E]`` after the step, ``rewards[E, n]``, and two reasons for which an episode ends, kept apart:
+    ``terminated[E]`` (a terminal state was reached: nothing follows) and ``truncated[E]`` (the time limit ran out: the
+    world would have gone on).
+    """
+
+    states: np.ndarray
+    rewards: np.ndarray
+    terminated: np.ndarray
+    truncated: np.ndarray
+
+
+class OutcomeTable:
+    """The transitions of a game as short lists of possible outcomes, for fast sampling.
+
+    For every (state, joint action) pair the table lists its K most probable next states, their cumulative
+    probabilities and the rewards paid: ``next_states[S·A, K]``, ``cumulative[S·A, K]``, ``rewards[S·A, K, n]``.
+    """
+
+    def __init__(self, game: MarkovGame):
+        """Tabulate ``game``; K is the largest number of outcomes that any pair has."""
+        # Joint actions are numbered in C order: the last agent's action changes fastest.
+        self._n_joint = int(np.prod(game.n_actions))
+        self._strides = np.array(
+            [int(np.prod(game.n_actions[i + 1 :])) for i in range(game.n_agents)]
+        )
+        kernel = game.joint_transition.reshape(-1, game.n_states)
+        width = int((kernel > 0).sum(axis=1).max())
+        # Likely outcomes first. A part of the rows at a time: the whole would take as much memory as the game.
+        order = np.concatenate(
+            [
+                np.argsort(-rows, axis=1, kind="stable")[:, :width]
+                for rows in np.array_split(kernel, -(-len(kernel) // 1000))
+            ]
+        )
+        pairs = np.arange(len(kernel))[:, None]
+        self.next_states = order
+        self.cumulative = np.cumsum(kernel[pairs, order], axis=1)
+        # Rounding must never select an outcome of probability zero: from the last possible one on, the sum is exactly 1.
+        possible = (kernel[pairs, order] > 0).sum(axis=1)
+        self.cumulative[np.arange(width) >= possible[:, None] - 1] = 1.0
+        n = game.n_agents
+        if game.outcome_reward is None:
+            rewards = np.broadcast_to(game.joint_reward.reshape(n, -1, 1), (n, len(kernel), width))
+        else:
+            state, *actions = np.unravel_index(pairs, game.transition.shape[:-1])
+            rewards = game.outcome_reward[(slice(None), state, *actions, order)]
+        self.rewards = np.ascontiguousarray(np.moveaxis(rewards, 0, -1))
+        self._flat_next_states, self._flat_rewards = (
+            self.next_states.reshape(-1),
+            self.rewards.reshape(-1, n),
+        )
+
+    def pairs(self, states: np.ndarray, actions: np.ndarray) -> np.ndarray:
+        """Indices ``[E]`` of the pairs (state, joint action) for ``states[E]`` and ``actions[E, n]``."""
+        return states * self._n_joint + actions @ self._strides
+
+    def sample(self, pairs: np.ndarray, uniform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Next states ``[E]`` and rewards ``[E, n]`` for pair indices ``[E]`` (state · A + joint action).
+
+        ``uniform[E]`` are numbers in [0, 1): inverse transform sampling, so the same number gives the same outcome.
+        """
+        k = (uniform[:, None] < self.cumulative.take(pairs, axis=0)).argmax(axis=1)
+        outcome = pairs * self.cumulative.shape[1] + k
+        return self._flat_next_states.take(outcome), self._flat_rewards.take(outcome, axis=0)
+
+
+class Worlds:
+    """E copies of one game that advance together, each with its own state and clock.
+
+    ``reset(rng)`` and ``step(actions, rng)`` follow the shapes of the course: actions ``[E, n]``, rewards ``[E, n]``.
+    An ended copy must be begun again with ``reset_where`` before it is stepped again.
+    """
+
+    def __init__(self, game: MarkovGame, n_worlds: int, time_limit: int | None = None):
+        """``n_worlds``: number of copies E; ``time_limit``: steps after which an episode is truncated (None: never)."""
+        self.game, self.n_worlds = check_game("game", game), as_count("n_worlds", n_worlds)
+        self.time_limit = None if time_limit is None else as_count("time_limit", time_limit)
+        self._outcomes = OutcomeTable(game)
+        self.states = np.zeros(self.n_worlds, dtype=np.int64)
+        self.ages = np.zeros(self.n_worlds, dtype=np.int64)
+        self.ended = np.ones(self.n_worlds, dtype=bool)
+
+    def reset(self, rng: np.random.Generator) -> np.ndarray:
+        """Begin a new episode in every copy; returns the states ``[E]``."""
+        return self.reset_where(np.ones(self.n_worlds, dtype=bool), rng)
+
+    def reset_where(self, which: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Begin a new episode in the copies where ``which[E]`` is True; returns all states ``[E]``."""
+        which, rng = as_flags("which", which, self.n_worlds), as_generator("rng", rng)
+        self.states[which] = rng.choice(
+            self.game.n_states, size=int(which.sum()), p=self.game.initial
+        )
+        self.ages[which] = 0
+        self.ended[which] = False
+        return self.states.copy()
+
+    def step(self, actions: np.ndarray, rng: np.random.Generator) -> Step:
+        """Advance every copy by the joint actions ``[E, n]``.
+
+        Raises ValueError naming ``actions`` or ``rng``, and for copies that have ended and were not begun again.
+        """
+        rng = as_generator("rng", rng)
+        actions = as_indices(
+            "actions", actions, (self.n_worlds, self.game.n_agents), np.array(self.game.n_actions)
+        )
+        check_going_on(self.ended)
+        pairs = self._outcomes.pairs(self.states, actions)
+        self.states, rewards = self._outcomes.sample(pairs, rng.random(self.n_worlds))
+        self.ages += 1
+        terminated = self.game.terminal[self.states]
+        late = (
+            np.zeros_like(terminated) if self.time_limit is None else self.ages >= self.time_limit
+        )
+        truncated = late & ~terminated
+        self.ended = terminated | truncated
+        return Step(self.states.copy(), rewards, terminated, truncated)
+
+
+# Any finite game as batched worlds: every agent sees the whole state, as a one-hot vector.
+
+
+class GameWorlds:
+    """E copies of one Markov game, as :class:`~marl_lessons.envs.stepping.BatchedWorlds` whose agents see the state.
+
+    Each agent's observation is the state as a one-hot vector ``[S]``, also in the state that ends the episode, so that a
+    picture can show it and a truncated episode's last target can be formed. All agents take part until the episode ends,
+    and it ends for all of them at once: ``terminated[e, i]`` says the same for every agent i of world e.
+
+    Besides the protocol: ``states[E]``; and ``local_states[E, n]`` with ``n_local_states`` = S, the number of what each
+    agent sees, for learners with tables: here the state.
+    """
+
+    def __init__(self, game: MarkovGame, n_worlds: int, time_limit: int | None = None):
+        """``n_worlds``: number of copies E; ``time_limit``: steps after which an episode is truncated (None: never)."""
+        self._worlds = Worlds(game, n_worlds, time_limit)
+        self.game, self.n_worlds, self.n_agents = game, self._worlds.n_worlds, game.n_agents
+        self.n_actions, self.n_local_states = game.n_actions, game.n_states
+        self.observation_sizes = (game.n_states,) * game.n_agents
+
+    @property
+    def states(self) -> np.ndarray:
+        """``[E]``: the present state of every world."""
+        return self._worlds.states.copy()
+
+    @property
+    def local_states(self) -> np.ndarray:
+        """``[E, n]``: the number of what each agent sees, the state."""
+        return np.repeat(self._worlds.states[:, None], self.n_agents, axis=1)
+
+    @property
+    def active(self) -> np.ndarray:
+        """``[E, n]`` booleans: all True while the world's episode lasts, all False before the first and when it is over."""
+        return np.repeat(~self._worlds.ended[:, None], self.n_agents, axis=1)
+
+    @property
+    def ended(self) -> np.ndarray:
+        """``[E]`` booleans: whose episode is over or has not begun."""
+        return self._worlds.ended.copy()
+
+    def reset(self, rng: np.random.Generator) -> np.ndarray:
+        """Begin a new episode in every world; returns the observations ``[E, n, S]``."""
+        return self._observations(self._worlds.reset(rng))
+
+    def reset_where(self, which: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Begin a new episode in the worlds where ``which[E]`` is True; returns all observations ``[E, n, S]``."""
+        return self._observations(self._worlds.reset_where(which, rng))
+
+    def step(self, actions: np.ndarray, rng: np.random.Generator) -> BatchedStep:
+        """Advance every world by the joint actions ``[E, n]``.
+
+        Raises ValueError naming ``actions`` or ``rng``, and for worlds that have ended and were not begun again.
+        """
+        states, rewards, terminated, truncated = self._worlds.step(actions, rng)
+        return BatchedStep(
+            self._observations(states),
+            rewards,
+            np.repeat(terminated[:, None], self.n_agents, axis=1),
+            truncated,
+            terminated | truncated,
+        )
+
+    def _observations(self, states: np.ndarray) -> np.ndarray:
+        return np.repeat(one_hot(states, self.game.n_states)[:, None], self.n_agents, axis=1)
+
+
+def one_hot(numbers: np.ndarray, size: int) -> np.ndarray:
+    """``[..., size]`` float32: 1 at the place that ``numbers[...]`` name, 0 elsewhere; the numbers are not checked."""
+    return (numbers[..., None] == np.arange(size)).astype(np.float32)
+
+
+# One episode, step by step.
+
+
+class Episode(NamedTuple):
+    """An episode of T steps: ``states[T+1]``, joint ``actions[T, n]``, ``rewards[T, n]``, and why it ended."""
+
+    states: np.ndarray
+    actions: np.ndarray
+    rewards: np.ndarray
+    terminated: bool
+
+
+def rollout(
+    game: MarkovGame,
+    policies,
+    rng: np.random.Generator,
+    time_limit: int = 200,
+    start: int | None = None,
+) -> Episode:
+    """Play one episode of ``game`` with ``policies`` (one ``[S, A_i]`` per agent) until it ends or ``time_limit`` steps.
+
+    ``start`` is the first state; by default it is drawn from the game's initial distribution.
+    """
+    policies = check_game("game", game).check_policies(policies)
+    rng = as_generator("rng", rng)
+    world = Worlds(game, 1, as_count("time_limit", time_limit))
+    world.reset(rng)
+    if start is not None:
+        if as_count("start", start, low=0) >= game.n_states or game.terminal[start]:
+            raise ValueError(
+                f"start is {start}; allowed are states 0 to {game.n_states - 1} that are not terminal"
+            )
+        world.states[0], world.ended[0] = start, False
+    states, actions, rewards, terminated = [int(world.states[0])], [], [], False
+    while not world.ended[0]:
+        action = np.array([[rng.choice(len(p[0]), p=p[states[-1]]) for p in policies]])
+        step = world.step(action, rng)
+        states.append(int(step.states[0]))
+        actions.append(action[0])
+        rewards.append(step.rewards[0])
+        terminated = bool(step.terminated[0])
+    n = game.n_agents
+    return Episode(
+        np.array(states), np.reshape(actions, (-1, n)), np.reshape(rewards, (-1, n)), terminated
+    )

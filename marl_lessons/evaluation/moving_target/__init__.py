@@ -1,0 +1,1 @@
+"""What an agent's world is while the others learn."""

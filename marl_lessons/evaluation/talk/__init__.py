@@ -1,0 +1,1 @@
+"""What messages tell, and whether anybody acts on them."""

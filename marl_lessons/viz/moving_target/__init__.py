@@ -1,0 +1,1 @@
+"""Figures of part III, the moving target."""
