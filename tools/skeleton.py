@@ -33,7 +33,7 @@ Running all cells takes about 10 s."""
 IMPORTS = """\
 import numpy as np
 
-from marl_lessons.viz import use_style
+from marl_lessons.viz import predict, use_style
 
 use_style()
 rng = np.random.default_rng(0)"""
@@ -45,16 +45,13 @@ FILL: the idea in words, then the equation with every symbol and its shape.
 $$v = r + \gamma v' \tag{1}$$"""
 
 QUESTION = """\
-### Q{n} FILL: the question?
-
-* (a) FILL
-* (b) FILL
-
-<details><summary>Answer</summary>
-
-FILL: (a) is right because of a reason of some words. (b) is wrong because of another reason.
-
-</details>"""
+[{name}]
+text = "FILL: the question?"
+options = [
+  {{ option = "FILL", reason = "FILL: why it is right.", right = true }},
+  {{ option = "FILL", reason = "FILL: why it is wrong." }},
+]
+"""
 
 SUMMARY = """\
 ## Summary
@@ -73,6 +70,8 @@ BODY = [
         "## The puzzle\n\nFILL: a concrete situation at the crossing, before any formula.",
     ),
     ("code", "puzzle-picture", "# FILL: one surprising picture\n2 + 2"),
+    ("markdown", "before-you-look", "FILL: what is about to be run."),
+    ("code", "predict-puzzle", 'predict("{number}.puzzle")'),
     ("markdown", "section-1", SECTION),
     ("code", "section-1-code", "# FILL: the code of that equation alone\n1 + 0.9 * 1"),
     (
@@ -81,8 +80,16 @@ BODY = [
         "## When it fails\n\nFILL: one deliberate failure, diagnosed with the lesson's tools.",
     ),
     ("code", "failure", "# FILL: the failure\n1 + 1.1 * 1"),
-    ("markdown", "quiz", "## Quiz"),
-    *[("markdown", f"q{n}", QUESTION.format(n=n)) for n in range(1, 5)],
+    (
+        "markdown",
+        "your-turn",
+        "## Your turn\n\nFILL: what the student writes; the solution stands folded below.",
+    ),
+    ("code", "your-turn-1", "def fill(value):  # FILL\n    ..."),
+    ("markdown", "your-turn-next", "FILL: the second piece."),
+    ("code", "your-turn-2", "def fill_too(value):  # FILL\n    ..."),
+    ("markdown", "quiz", "## Quiz\n\nAnswer before you look: each option has its reason."),
+    *[("code", f"quiz-{n}", f'predict("{{number}}.q{n}")') for n in range(1, 5)],
     ("markdown", "summary", SUMMARY),
     (
         "markdown",
@@ -106,12 +113,12 @@ def lesson_cells(name: str, title: str, address: str) -> list[tuple[str, str, st
         ("markdown", "at-a-glance", GLANCE),
         ("code", "bootstrap", bootstrap_source(address)),
         ("code", "imports", IMPORTS),
-        *BODY,
+        *[(kind, key, text.replace("{number}", name[:2])) for kind, key, text in BODY],
     ]
 
 
 def write_lesson(root: Path, name: str, title: str) -> Path:
-    """Write the skeleton ``notebooks/NN_name.ipynb`` and return its path.
+    """Write the skeleton ``notebooks/NN_name.ipynb``, its questions if there are none yet, and return its path.
 
     Raises:
         AuthoringError: if the name is not of the form NN_name or the file exists.
@@ -135,4 +142,10 @@ def write_lesson(root: Path, name: str, title: str) -> Path:
         if cell.cell_type == "code":
             cell.execution_count = None  # not run yet: `execute` numbers the cells
     write_notebook(notebook, path)
+    questions = root / "marl_lessons" / "viz" / "questions" / f"{name[:2]}.toml"
+    if not questions.exists():
+        questions.parent.mkdir(parents=True, exist_ok=True)
+        names = ["puzzle", *(f"q{n}" for n in range(1, 5))]
+        text = "\n".join(QUESTION.format(name=question) for question in names)
+        questions.write_text(text, encoding="utf-8")
     return path

@@ -7,21 +7,19 @@ results. ``RULES`` names them all; ``lesson_file.EXEMPT`` says which lesson need
 from __future__ import annotations
 
 import re
-import statistics
 from collections.abc import Callable
 
+import limits
 import outputs
 import prose
-from lesson_file import ROOT, Cell, Lesson
+from lesson_file import ROOT, WORD, Lesson
 
+from marl_lessons.viz.prediction import QUESTION_FOLDER, load_questions
 from tools.address import badge_source, bootstrap_source
 from tools.checkout import repository_address
 from tools.quote import notebook_problems
 
 LAST_HEADINGS = ["When it fails", "Quiz", "Summary", "Coursework", "References"]
-WIDGET_CALLS = ("Interactive", "explore")
-NUMBERED_QUESTION = re.compile(r"^### Q(\d+)\b.*$", re.MULTILINE)
-DETAILS = re.compile(r"<details>\s*<summary>.+?</summary>(.*?)</details>", re.DOTALL)
 
 
 def first_cells(lesson: Lesson) -> list[str]:
@@ -53,7 +51,7 @@ def title(lesson: Lesson) -> list[str]:
         problems.append(
             "cell 1 asks no question; end it with the question that the lesson answers."
         )
-    if (words := len(prose.WORD.findall(source))) > 40:
+    if (words := len(WORD.findall(source))) > 40:
         problems.append(f"cell 1 has {words} words; title and question get at most 40.")
     return problems
 
@@ -129,91 +127,47 @@ def heading_levels(lesson: Lesson) -> list[str]:
 
 
 def quiz(lesson: Lesson) -> list[str]:
-    """The quiz has 4-6 questions ``### Q1 …``, each with a folded answer that gives reasons."""
-    text = "\n\n".join(cell.prose for cell in lesson.section("Quiz"))
-    marks = list(NUMBERED_QUESTION.finditer(text))
-    numbers = [int(mark[1]) for mark in marks]
+    """The quiz asks 4-6 questions, a cell each: ``predict("02.q1")`` and so on, with reasons in the questions' file."""
+    asked = [cell.source.strip() for cell in lesson.section("Quiz") if cell.kind == "code"]
+    number = lesson.name[:2]
+    expected = [f'predict("{number}.q{k}")' for k in range(1, len(asked) + 1)]
     problems = []
-    if not 4 <= len(marks) <= 6:
-        problems.append(f"the quiz has {len(marks)} headings '### Q1 …'; give it 4 to 6 questions.")
-    if numbers != list(range(1, len(numbers) + 1)):
-        problems.append(
-            f"the quiz's questions are numbered {numbers}; number them from 1 in order."
-        )
-    ends = [mark.start() for mark in marks[1:]] + [len(text)]
-    for mark, end in zip(marks, ends, strict=False):
-        answers = DETAILS.findall(text[mark.end() : end])
-        words = sum(len(prose.WORD.findall(answer)) for answer in answers)
-        if words < 10:
-            problems.append(
-                f"Q{mark[1]} needs a folded answer with the reasons of each option: "
-                f"<details><summary>Answer</summary> … </details>, 10 words at least (it has {words})."
-            )
-    return problems
-
-
-def cell_number(lesson: Lesson) -> list[str]:
-    """A lesson has 30 to 70 cells."""
-    number = len(lesson.cells)
-    if number > 70 or (number < 30 and "at least 30 cells" not in lesson.exempt):
-        return [f"the lesson has {number} cells; it should have 30 to 70."]
-    return []
-
-
-def code_size(lesson: Lesson) -> list[str]:
-    """Code cells have at most 8 lines in the median and 25 at most; blank lines and comments are free."""
-    sizes = [cell.loc for cell in lesson.code if cell.source.strip()]
-    problems = [
-        f"{cell} has {cell.loc} lines of code; 25 are allowed."
-        for cell in lesson.code
-        if cell.loc > 25
+    if not 4 <= len(asked) <= 6:
+        problems.append(f"the quiz has {len(asked)} questions; give it 4 to 6.")
+    if asked != expected:
+        problems.append(f"the quiz's cells are {asked}; expected {expected}.")
+    path = QUESTION_FOLDER / f"{number}.toml"
+    known = load_questions(number) if path.is_file() else {}
+    problems += [
+        f"{path.name} has no question q{k}, which the quiz asks."
+        for k in range(1, len(asked) + 1)
+        if f"q{k}" not in known
     ]
-    if sizes and (median := statistics.median(sizes)) > 8:
-        problems.append(f"the median code cell has {median} lines; 8 are allowed.")
     return problems
 
 
-def code_in_a_row(lesson: Lesson) -> list[str]:
-    """At most two code cells follow one another without prose."""
-    problems, row = [], 0
-    for cell in lesson.cells:
-        row = row + 1 if cell.kind == "code" else row if not cell.source.strip() else 0
-        if row == 3:
-            problems.append(
-                f"{cell} is the third code cell in a row; say between them what happens."
-            )
+def last_cells(lesson: Lesson) -> list[str]:
+    """Quiz, summary, coursework and references begin a cell each, so that each can be linked and assigned."""
+    problems = []
+    for cell in lesson.markdown:
+        found = [title for title in LAST_HEADINGS[1:] if f"## {title}" in cell.prose]
+        if found and (len(found) > 1 or not cell.source.startswith(f"## {found[0]}")):
+            problems.append(f"{cell} holds {', '.join(found)}; each begins a cell of its own.")
     return problems
 
 
 def widgets(lesson: Lesson) -> list[str]:
-    """At most 3 widgets, each after a cell of its section that stores a picture."""
-    problems, number, picture = [], 0, False
+    """Each widget comes after a cell of its section that stores a picture."""
+    problems, picture = [], False
     for cell in lesson.cells:
         if re.search(r"^## ", cell.prose, re.MULTILINE):
             picture = False
-        for _ in range(_widget_calls(cell)):
-            number += 1
-            if not picture:
-                problems.append(
-                    f"{cell} shows a widget, but no earlier cell of its section stores a static figure."
-                )
+        if limits.widget_calls(cell) and not picture:
+            problems.append(
+                f"{cell} shows a widget, but no earlier cell of its section stores a static figure."
+            )
         picture = picture or outputs.has_picture(cell)
-    if number > 3:
-        problems.append(f"the lesson has {number} widgets; 3 are allowed.")
     return problems
-
-
-def _widget_calls(cell: Cell) -> int:
-    """How many widgets a code cell makes; definitions and comments do not count."""
-    if cell.kind != "code":
-        return 0
-    names = "|".join(WIDGET_CALLS)
-    lines = [
-        line
-        for line in cell.source.splitlines()
-        if not re.match(r"\s*(#|def |class |import |from )", line)
-    ]
-    return sum(len(re.findall(rf"\b({names})\(", line)) for line in lines)
 
 
 def identifiers(lesson: Lesson) -> list[str]:
@@ -245,12 +199,11 @@ RULES: dict[str, Callable[[Lesson], list[str]]] = {
     "last headings": last_headings,
     "heading levels": heading_levels,
     "quiz": quiz,
-    "cell number": cell_number,
-    "code size": code_size,
-    "code in a row": code_in_a_row,
+    "last cells": last_cells,
     "widgets": widgets,
     "identifiers": identifiers,
     "quotes": quotes,
+    **limits.RULES,
     **prose.RULES,
     **outputs.RULES,
 }

@@ -57,6 +57,8 @@ def _checks() -> list[dict[str, Any]]:
     for number in range(3):
         check = cell("code", f"# NBVAL_CHECK_OUTPUT\nprint({number})", f"check-{number}")
         check["outputs"] = [printed(f"{number}\n")]
+        if number == 2:
+            check["source"] += "\nassert min(learn(seeds=10)) > 0"
         cells += [cell("markdown", FILLER, f"words-{number}"), check]
     quote = f"# {QUOTED}\n{package_text(ROOT, QUOTED)}"
     return [*cells, cell("markdown", FILLER, "before-quote"), cell("code", quote, "quote")]

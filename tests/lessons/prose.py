@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from lesson_file import WORD, Cell, Lesson
+from lesson_file import Cell, Lesson
 
 FORBIDDEN = ("simply", "obviously", "just")
 DISPLAYED = re.compile(r"\$\$(.+?)\$\$", re.DOTALL)
@@ -23,14 +23,6 @@ def plain(cell: Cell) -> str:
     text = DISPLAYED.sub(" ", text)
     text = re.sub(r"(?<!\\)\$[^$\n]+?\$", " ", text)
     return re.sub(r"<[^>]+>", " ", LINK.sub(" ", text))
-
-
-def words(lesson: Lesson) -> list[str]:
-    """The Markdown cells hold 1,500 to 3,500 words."""
-    number = sum(len(WORD.findall(cell.source)) for cell in lesson.markdown)
-    if number > 3500 or (number < 1500 and "at least 1,500 words" not in lesson.exempt):
-        return [f"the lesson has {number} words; it should have 1,500 to 3,500."]
-    return []
 
 
 def forbidden_words(lesson: Lesson) -> list[str]:
@@ -124,7 +116,6 @@ def filled(lesson: Lesson) -> list[str]:
 
 RULES: dict[str, Callable[[Lesson], list[str]]] = {
     "filled": filled,
-    "words": words,
     "forbidden words": forbidden_words,
     "equations": equations,
     "links": links,

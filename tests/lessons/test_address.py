@@ -177,7 +177,8 @@ def test_new_lesson_lacks_only_what_its_author_has_to_fill(root: Path) -> None:
     # The address of this checkout differs from the made-up one; the first lesson is missing there.
     assert unfilled == {
         "first cells",
-        "cell number",
+        "figures",
+        "assertions over seeds",
         "filled",
         "words",
         "links",
