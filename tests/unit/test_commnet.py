@@ -24,7 +24,7 @@ from marl_lessons.envs.batched import BatchedStep
 from marl_lessons.envs.traffic_junction import TrafficJunction
 
 seed_numbers = st.integers(0, 10_000)
-quickly = settings(max_examples=20, deadline=None)
+quickly = settings(max_examples=20)
 
 NETWORKS = {
     "mean": CommNet((6, 5)),
