@@ -20,7 +20,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="python -m tools",
         description="Tools for people who write lessons. Run them inside a checkout of the repository.",
-        epilog="After editing a lesson: quote, execute, pictures; then run the tests with: python -m pytest",
+        epilog="After editing a lesson: quote, execute, pictures; then run the tests with: python tests",
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -36,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--cell-seconds",
         type=float,
-        default=120.0,
+        default=600.0,
         help="a cell may take this long (default: %(default)g)",
     )
     _notebooks(run)

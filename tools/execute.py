@@ -39,7 +39,7 @@ class Run:
     problem: str | None  # which cell raised what; None if all went well
 
 
-def run_notebook(notebook: Any, folder: Path, cell_seconds: float = 120.0) -> Run:
+def run_notebook(notebook: Any, folder: Path, cell_seconds: float = 600.0) -> Run:
     """Run a copy of ``notebook`` in a fresh kernel whose current directory is ``folder``.
 
     A cell that takes longer than ``cell_seconds`` counts as a failure. The notebook passed in is left as it
@@ -53,6 +53,8 @@ def run_notebook(notebook: Any, folder: Path, cell_seconds: float = 120.0) -> Ru
             notebook,
             km=_kernel_of_this_python(),
             timeout=cell_seconds,
+            startup_timeout=300,
+            iopub_timeout=300,  # seconds until a finished cell's last output is given up
             record_timing=False,
             store_widget_state=False,
             force_raise_errors=True,
@@ -126,7 +128,7 @@ def kernel_usage(pid: int | None) -> tuple[float | None, float | None]:
     return cpu, int(peak[1]) / 1024 if peak else None
 
 
-def execute(paths: list[Path], cell_seconds: float = 120.0) -> int:
+def execute(paths: list[Path], cell_seconds: float = 600.0) -> int:
     """Run each notebook and store its outputs; prints a table; returns 1 if a cell raised, else 0."""
     width = max((len(path.stem) for path in paths), default=6)
     print(f"{'lesson':{width}}  {TABLE_HEAD}")

@@ -12,6 +12,7 @@ from typing import Any
 from page import OUTPUT, NotebookPage
 
 ARROW_STEPS = 2
+FRAME_SECONDS = 60.0  # until an animation whose frame has not changed counts as stuck
 SLIDER, DROPDOWN, RADIO = ".noUi-handle", ".widget-dropdown select", "input[type=radio]"
 AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 
@@ -144,8 +145,8 @@ def _drag(page: Any, handle: Any, direction: str) -> None:
     end = track["x"] + track["width"] + 15 if direction == "right" else track["x"] - 15
     page.mouse.move(x, y)
     page.mouse.down()
-    page.mouse.move((x + end) / 2, y, steps=5)
-    page.mouse.move(end, y, steps=5)
+    page.mouse.move((x + end) / 2, y, steps=2)
+    page.mouse.move(end, y, steps=2)
     page.mouse.up()
 
 
@@ -232,11 +233,9 @@ def exercise_animations(opened: NotebookPage) -> list[str]:
     return faults
 
 
-def _changed(
-    opened: NotebookPage, animation: Any, before: list[str], seconds: float = 5
-) -> list[str] | None:
+def _changed(opened: NotebookPage, animation: Any, before: list[str]) -> list[str] | None:
     """The frame once both slider and picture differ from ``before``; None if that does not happen in time."""
-    for _ in range(int(20 * seconds)):
+    for _ in range(int(20 * FRAME_SECONDS)):
         now = animation.evaluate(FRAME)
         if now[0] != before[0] and now[1] != before[1]:
             return now

@@ -45,7 +45,7 @@ class LabServer:
         """Call the server's own interface, as in ``call("GET", "api/sessions")``; returns what it says."""
         headers = {"Authorization": f"token {self.token}"}
         request = urllib.request.Request(f"{self.address}/{path}", method=method, headers=headers)
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=300) as answer:
             body = answer.read()
         return json.loads(body) if body else None
 
@@ -56,7 +56,7 @@ class LabServer:
 
 
 @contextlib.contextmanager
-def lab_server(home: Path, start_seconds: float = 90.0) -> Iterator[LabServer]:
+def lab_server(home: Path, start_seconds: float = 600.0) -> Iterator[LabServer]:
     """JupyterLab with all its files below the folder ``home``; ended, with its kernels, on leaving.
 
     Raises:
@@ -90,8 +90,8 @@ def lab_server(home: Path, start_seconds: float = 90.0) -> Iterator[LabServer]:
         ),
         # Should this process be killed, the server and its kernels go by themselves.
         *(
-            "--MappingKernelManager.cull_idle_timeout=900",
-            "--ServerApp.shutdown_no_activity_timeout=900",
+            "--MappingKernelManager.cull_idle_timeout=7200",
+            "--ServerApp.shutdown_no_activity_timeout=7200",
         ),
     ]
     with log.open("wb") as lines:
@@ -149,10 +149,10 @@ def _end(server: LabServer) -> None:
     with contextlib.suppress(OSError):
         server.call("POST", "api/shutdown")
     try:
-        server.process.wait(20)
+        server.process.wait(60)
     except subprocess.TimeoutExpired:
         os.killpg(server.process.pid, signal.SIGKILL)
-        server.process.wait(10)
+        server.process.wait(60)
 
 
 def serve_copy(server: LabServer, notebook: Path) -> str:

@@ -23,7 +23,8 @@ BADGES = (
 )
 BLANK = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
 OUTPUT = ".jp-Notebook .jp-OutputArea-output"
-RUN_SECONDS = 240.0  # twice the time that a lesson may take, because of the browser beside it
+# Limits for what never ends; a quiet machine needs a tenth of them.
+RUN_SECONDS, OPEN_SECONDS, WIDGET_SECONDS = 1200.0, 600.0, 300.0
 
 
 def find_chromium() -> str | None:
@@ -55,19 +56,21 @@ KERNEL_IS_READY = """() => {
 # Notes each message of a widget that the kernel has not finished with yet.
 FOLLOW_WIDGET_MESSAGES = """() => {
   const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
-  const traffic = window.widgetTraffic = {open: new Set(), last: performance.now()};
+  const traffic = window.widgetTraffic = {open: new Set(), last: performance.now(), calm: 0};
   kernel.anyMessage.connect((_, {msg, direction}) => {
     const {msg_type, msg_id} = msg.header, finished = msg.content.execution_state === 'idle';
     if (direction === 'send' && msg_type === 'comm_msg') traffic.open.add(msg_id);
     else if (msg_type === 'status' && finished) traffic.open.delete(msg.parent_header.msg_id);
     else if (msg_type !== 'comm_msg') return;
-    traffic.last = performance.now();
+    Object.assign(traffic, {last: performance.now(), calm: 0});
   });
 }"""
 
+# Asked once a frame. Frames are counted besides, because a busy machine may get nothing done in 60 ms.
 WIDGETS_ARE_QUIET = """() => {
   const traffic = window.widgetTraffic;
-  return traffic.open.size === 0 && performance.now() - traffic.last > 60;
+  traffic.calm += 1;
+  return traffic.open.size === 0 && traffic.calm > 3 && performance.now() - traffic.last > 60;
 }"""
 
 # A cell that raised ends the run, unless it is marked as one that may raise.
@@ -117,13 +120,15 @@ class NotebookPage:
         state = self.page.evaluate(RUN_STATE)
         if not over:
             return [f"cell {state['unfinished'][0]} had not finished after {seconds:g} s"]
-        if not state["errors"] and not self._holds(WIDGETS_ARE_SHOWN, 30):
-            return ["a widget's place in the page stayed empty for 30 s"]
+        if not state["errors"] and not self._holds(WIDGETS_ARE_SHOWN, WIDGET_SECONDS):
+            return ["a widget's place in the page stayed empty"]
         return state["errors"] or self.settle()
 
-    def settle(self, seconds: float = 60.0) -> list[str]:
+    def settle(self, seconds: float = WIDGET_SECONDS) -> list[str]:
         """Wait until the kernel has dealt with every change of a widget; returns a complaint if not."""
-        self.page.evaluate("() => { window.widgetTraffic.last = performance.now(); }")
+        self.page.evaluate(
+            "() => { Object.assign(window.widgetTraffic, {last: performance.now(), calm: 0}); }"
+        )
         if self._holds(WIDGETS_ARE_QUIET, seconds):
             return []
         return [f"the kernel did not finish with a change of a widget within {seconds:g} s"]
@@ -153,10 +158,11 @@ class NotebookPage:
 
 @contextlib.contextmanager
 def open_notebook(
-    browser: Any, server: LabServer, name: str, seconds: float = 120.0
+    browser: Any, server: LabServer, name: str, seconds: float = OPEN_SECONDS
 ) -> Iterator[NotebookPage]:
     """Open ``name`` (a path below ``server.folder``) in a fresh page and wait for its kernel."""
     context = browser.new_context(viewport={"width": 1280, "height": 1000})
+    context.set_default_timeout(1000 * WIDGET_SECONDS)
     opened = NotebookPage(context.new_page())
     try:
         _watch(context, opened)

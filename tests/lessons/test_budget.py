@@ -1,10 +1,11 @@
-"""Each lesson, run once in a fresh kernel, shows the text it stores and stays within its budget."""
+"""Each lesson, run once in a fresh kernel, shows the text it stores and stays near its budget."""
 
 from __future__ import annotations
 
 import difflib
 import functools
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +20,11 @@ from tools.notebook_files import notebook_text, read_notebook
 
 @dataclass(frozen=True)
 class Budget:
-    """What one run of a lesson may cost. CPU seconds, since wall seconds depend on what else the machine
-    does."""
+    """What one run of a lesson should cost on a quiet machine.
+
+    Memory hardly depends on the machine. Seconds do, even those of the processor: they are reported beside
+    the budget, and only a lesson that has gone astray fails.
+    """
 
     cpu_seconds: float = 60.0
     peak_mb: float = 500.0
@@ -38,6 +42,8 @@ BUDGETS: dict[str, Budget] = {
     "09": Budget(cpu_seconds=120, peak_mb=1000),  # two training runs; torch itself
     "10": Budget(cpu_seconds=180, peak_mb=1000),  # cars and prisoners that learn to talk; torch
 }
+TOO_SLOW, TOO_LARGE = 5.0, 1.5  # times the budget: there a test fails
+TABLE = f"{'lesson':32}  {TABLE_HEAD}  budget  cpu s / budget"
 LESSONS = lessons(ROOT)
 
 
@@ -71,11 +77,8 @@ def difference(stored: str, fresh: str) -> list[str]:
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
-def test_lesson_runs_and_shows_the_text_it_stores(path: Path, lesson_costs: list[str]) -> None:
+def test_lesson_runs_and_shows_the_text_it_stores(path: Path) -> None:
     result = run(path)
-    if not lesson_costs:
-        lesson_costs.append(f"{'lesson':32}  {TABLE_HEAD}")
-    lesson_costs.append(f"{path.stem:32}  {table_row(result, path)}")
     assert result.problem is None, f"{path.name}: {result.problem}"
     changed = difference(path.read_text(encoding="utf-8"), notebook_text(result.notebook))
     hint = "results depend on the run, or the file is stale: python -m tools execute"
@@ -83,14 +86,17 @@ def test_lesson_runs_and_shows_the_text_it_stores(path: Path, lesson_costs: list
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
-def test_lesson_stays_within_its_budget(path: Path) -> None:
+def test_lesson_stays_near_its_budget(
+    path: Path, record_property: Callable[[str, object], None]
+) -> None:
     result, budget = run(path), BUDGETS.get(path.name[:2], Budget())
     seconds = result.wall_seconds if result.cpu_seconds is None else result.cpu_seconds
-    assert seconds < budget.cpu_seconds, (
-        f"{path.name} takes {seconds:.0f} s, {budget.cpu_seconds:.0f} are allowed"
-    )
+    ratio = seconds / budget.cpu_seconds
+    row = f"{path.stem:32}  {table_row(result, path)}  {budget.cpu_seconds:6.0f}  {ratio:14.2f}"
+    record_property("lesson costs", (TABLE, row))
+    assert ratio < TOO_SLOW, f"{path.name} takes {seconds:.0f} s of {budget.cpu_seconds:.0f}"
     if result.peak_mb is not None:
-        assert result.peak_mb < budget.peak_mb, (
+        assert result.peak_mb < TOO_LARGE * budget.peak_mb, (
             f"{path.name} needs {result.peak_mb:.0f} MB of {budget.peak_mb:.0f}"
         )
 

@@ -32,7 +32,7 @@ def dockerfile() -> str:
         "reader",
         str(ROOT),
     ]
-    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout + done.stderr
 

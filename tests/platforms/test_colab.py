@@ -112,7 +112,8 @@ class Colab:
             cells=[nbformat.v4.new_code_cell(source) for source in sources]
         )
         here = {"metadata": {"path": str(self.folder / "content")}}
-        NotebookClient(notebook, km=manager, timeout=150, resources=here).execute()
+        patience = {"timeout": 600, "startup_timeout": 300, "iopub_timeout": 300}
+        NotebookClient(notebook, km=manager, resources=here, **patience).execute()
         del notebook.cells[0]
         return notebook
 

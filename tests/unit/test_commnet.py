@@ -23,7 +23,7 @@ from marl_lessons.envs.cars.junction import TrafficJunction
 from marl_lessons.envs.stepping import BatchedStep
 
 seed_numbers = st.integers(0, 10_000)
-quickly = settings(max_examples=20, deadline=None)
+quickly = settings(max_examples=20)
 
 NETWORKS = {
     "mean": CommNet((6, 5)),

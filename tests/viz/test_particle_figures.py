@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 from matplotlib.collections import EllipseCollection, LineCollection, PatchCollection
@@ -332,15 +330,6 @@ def test_an_episode_far_below_is_cut_off_and_the_player_works_for_spread():
     assert floor > 2 * returns_so_far(known["nearest"])[-1, 1]
     (mark,) = [line for line in right.lines if line.get_marker() == "v"]
     assert floor < mark.get_ydata()[0] < 0
-
-
-def test_the_player_is_quick():
-    spent = []
-    for t in range(6):
-        begun = time.process_time()
-        png(player(t=t))
-        spent.append(time.process_time() - begun)
-    assert min(spent) < 0.5  # about 0.07 s on one core
 
 
 def test_the_player_as_a_widget():
