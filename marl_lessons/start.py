@@ -19,6 +19,7 @@ from pathlib import Path
 from marl_lessons.course import COURSE
 
 ROOT = Path(__file__).resolve().parents[1]
+COPY = ROOT / "my-lessons"  # where Binder's badges lead, too
 RECORD = ".marl-lessons.json"  # in the copy: file -> fingerprint of the version laid there last
 BROKEN = "no notebook"
 WORDS = {
@@ -155,7 +156,7 @@ def main(arguments: list[str] | None = None) -> int:
         description="Open the lessons in a working copy without results. What you change there is never "
         "overwritten; to begin a lesson afresh, rename or delete your copy and run this again.",
     )
-    parser.add_argument("--into", type=Path, metavar="DIR", default=ROOT / "my-lessons")
+    parser.add_argument("--into", type=Path, metavar="DIR", default=COPY)
     parser.add_argument("--copy-only", action="store_true", help="do not start JupyterLab")
     parser.add_argument("--no-browser", action="store_true", help="start it, but open no browser")
     options = parser.parse_args(arguments)

@@ -223,9 +223,7 @@ def test_jupyterlab_shows_the_copy(copied: Path, tmp_path: Path) -> None:
     """The lab opens on the first lesson, which has no results there, and finds all that it links to."""
     first = ready_lessons()[0].file
     (tmp_path / "jupyter_server_config.json").write_text('{"ServerApp": {"allow_root": true}}')
-    places = {
-        f"JUPYTER_{name}_DIR": str(tmp_path) for name in ("CONFIG", "RUNTIME", "DATA", "PREFER_ENV")
-    }
+    places = {f"JUPYTER_{name}_DIR": str(tmp_path) for name in ("CONFIG", "RUNTIME", "DATA")}
     command = [sys.executable, "-m", "marl_lessons", "--no-browser", "--into", str(copied)]
     settings = {**os.environ, **places, "JUPYTER_TOKEN": "t", "HOME": str(tmp_path)}
     with (tmp_path / "log").open("wb") as log:
