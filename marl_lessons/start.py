@@ -138,7 +138,7 @@ def install_requirements() -> None:
         invalidate_caches()
 
 
-def open_lab(target: Path, browser: bool) -> None:
+def open_lab(target: Path, others: list[str]) -> None:
     """JupyterLab on the first lesson, until it is ended."""
     print("Opening JupyterLab; Ctrl+C here ends it.", flush=True)
     os.chdir(target)
@@ -146,7 +146,7 @@ def open_lab(target: Path, browser: bool) -> None:
         f"--ServerApp.root_dir={target}",
         f"--LabApp.default_url=/lab/tree/{COURSE[0].file}",
     ]
-    import_module("jupyterlab.labapp").main(arguments if browser else [*arguments, "--no-browser"])
+    import_module("jupyterlab.labapp").main([*arguments, *others])
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -155,11 +155,20 @@ def main(arguments: list[str] | None = None) -> int:
         prog="marl-lessons",
         description="Open the lessons in a working copy without results. What you change there is never "
         "overwritten; to begin a lesson afresh, rename or delete your copy and run this again.",
+        epilog="All other options go to JupyterLab, such as --port=9000 or --allow-root.",
     )
-    parser.add_argument("--into", type=Path, metavar="DIR", default=COPY)
+    parser.add_argument(
+        "--into",
+        type=Path,
+        metavar="DIR",
+        default=COPY,
+        help="where the copy is (default: my-lessons)",
+    )
     parser.add_argument("--copy-only", action="store_true", help="do not start JupyterLab")
     parser.add_argument("--no-browser", action="store_true", help="start it, but open no browser")
-    options = parser.parse_args(arguments)
+    options, others = parser.parse_known_args(arguments)
+    if options.copy_only and others:
+        parser.error(f"unknown: {' '.join(others)}")
     source, target = ROOT / "notebooks", options.into.resolve()
     if not source.is_dir():
         parser.error(
@@ -173,5 +182,5 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"cannot write the lessons to {target} ({error}); choose a folder: --into DIR")
     if not options.copy_only:
         install_requirements()
-        open_lab(target, browser=not options.no_browser)
+        open_lab(target, [*others, *(["--no-browser"] if options.no_browser else [])])
     return 0

@@ -222,9 +222,9 @@ def test_every_link_of_a_copied_lesson_leads_somewhere_below_the_copy(copied: Pa
 def test_jupyterlab_shows_the_copy(copied: Path, tmp_path: Path) -> None:
     """The lab opens on the first lesson, which has no results there, and finds all that it links to."""
     first = ready_lessons()[0].file
-    (tmp_path / "jupyter_server_config.json").write_text('{"ServerApp": {"allow_root": true}}')
     places = {f"JUPYTER_{name}_DIR": str(tmp_path) for name in ("CONFIG", "RUNTIME", "DATA")}
-    command = [sys.executable, "-m", "marl_lessons", "--no-browser", "--into", str(copied)]
+    command = [sys.executable, "-m", "marl_lessons", "--into", str(copied)]
+    command += ["--no-browser", "--allow-root"]  # the second is one of JupyterLab's own
     settings = {**os.environ, **places, "JUPYTER_TOKEN": "t", "HOME": str(tmp_path)}
     with (tmp_path / "log").open("wb") as log:
         lab = subprocess.Popen(command, cwd=ROOT, env=settings, stdout=log, stderr=log)
@@ -279,6 +279,10 @@ def test_a_folder_that_cannot_be_written_is_named_with_a_way_out(
         start.os, "replace", lambda *_: (_ for _ in ()).throw(PermissionError("no"))
     )
     assert "(no); choose" in refusal(capsys, "--copy-only", "--into", str(tmp_path / "read-only"))
+
+
+def test_a_misspelt_option_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "unknown: --out x" in refusal(capsys, "--copy-only", "--out", "x")
 
 
 def test_the_lessons_themselves_are_no_place_for_a_copy(capsys: pytest.CaptureFixture[str]) -> None:
