@@ -89,16 +89,18 @@ def badge_source(address: str, notebook: str) -> str:
 
 
 def course_table(address: str | None = None) -> str:
-    """The syllabus as a table: with badges and paths from the root for the README, else for a lesson."""
-    folder, last = ("notebooks/", " open |") if address else ("", "")
-    lines = [TABLE_HEAD.removesuffix(" open |") + last, "|---" * (4 if address else 3) + "|"]
-    for number, title, question, minutes, file, _ in COURSE:
-        name = f"[{title}]({folder}{file})" if file else title
-        badges = f" {badge_source(address, folder + file)} |" if address and file else " |"
-        row = f"| {number} {name} | {question} | {minutes if file else 'in preparation'} |"
-        lines.append(row + badges if address else row)
+    """The syllabus as a table, and which lessons need torch: for the README, with badges, or without for a lesson."""
+    rows = [TABLE_HEAD, "|---|---|---|---|"]
+    for one in COURSE:
+        path = f"notebooks/{one.file}"
+        name = f"[{one.title}]({path if address else one.file})" if one.file else one.title
+        badges = f"{badge_source(address, path)} " if address and one.file else ""
+        minutes = one.minutes if one.file else "in preparation"
+        rows.append(f"| {one.number} {name} | {one.question} | {minutes} | {badges}|")
+    if not address:  # then without the last column
+        rows = [row.removesuffix("|").rpartition("|")[0] + "|" for row in rows]
     networks = f"Networks are trained in {lessons_with('torch')}; all others run without PyTorch."
-    return "\n".join([*lines, "", networks])
+    return "\n".join([*rows, "", networks])
 
 
 def next_line(lesson: Lesson) -> str | None:
