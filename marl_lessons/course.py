@@ -6,13 +6,15 @@ from typing import NamedTuple
 
 
 class Lesson(NamedTuple):
-    """A stop of the course: ``file`` in ``notebooks/``, or None while it is in preparation; ``minutes`` for a student."""
+    """A stop of the course: ``file`` in ``notebooks/``, or None while it is in preparation; ``minutes`` for a student;
+    ``needs``: the libraries it uses that not every lesson does."""
 
     number: str
     title: str
     question: str
     minutes: int | None = None
     file: str | None = None
+    needs: tuple[str, ...] = ()
 
 
 COURSE = (
@@ -29,6 +31,7 @@ COURSE = (
         "Brake or go, and how can one be sure?",
         90,
         "01_one_car_one_light.ipynb",
+        ("gymnasium",),
     ),
     Lesson(
         "02",
@@ -43,6 +46,7 @@ COURSE = (
         "What does optimal mean when the other driver decides too?",
         120,
         "03_two_cars_meet.ipynb",
+        ("nashpy",),
     ),
     Lesson(
         "04",
@@ -64,6 +68,7 @@ COURSE = (
         "How far does learning alone carry many cars?",
         150,
         "06_independent_q_learning.ipynb",
+        ("torch",),
     ),
     Lesson("07", "Sharing a reward", "Whose merit was it: can one value be split among many?"),
     Lesson(
@@ -75,6 +80,7 @@ COURSE = (
         "What does a critic that sees everyone change, and what not?",
         160,
         "09_maddpg.ipynb",
+        ("torch", "mpe2"),
     ),
     Lesson(
         "10",
@@ -82,6 +88,7 @@ COURSE = (
         "What would cars say, and would anybody listen?",
         160,
         "10_learning_to_communicate.ipynb",
+        ("torch",),
     ),
     Lesson("11", "A city of cars", "Does it hold together when the road network grows?"),
     Lesson("12", "Many seeds, many machines", "When is a result a result?"),
@@ -91,3 +98,9 @@ COURSE = (
 def ready_lessons() -> tuple[Lesson, ...]:
     """The lessons that can be opened today."""
     return tuple(lesson for lesson in COURSE if lesson.file is not None)
+
+
+def lessons_with(library: str) -> str:
+    """The lessons that use ``library``, in words: "lessons 06, 09 and 10"."""
+    *others, last = (lesson.number for lesson in ready_lessons() if library in lesson.needs)
+    return f"lessons {', '.join(others)} and {last}" if others else f"lesson {last}"

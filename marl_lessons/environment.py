@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import platform
 import re
 import sys
 from importlib import metadata
 
+from marl_lessons.course import lessons_with
+
+LOWEST_PYTHON = (3, 11)
+FOR_SOME = {"gymnasium": (1, 0), "nashpy": (0, 0, 43), "torch": (2, 9), "mpe2": (1, 1)}
 NEEDED = (  # distribution, lowest version that the lessons run with, what needs it
     ("numpy", (2, 0), "every lesson"),
     ("matplotlib", (3, 10), "every figure"),
     ("ipywidgets", (7, 7), "every slider"),
     ("scipy", (1, 14), "linear programmes"),
-    ("gymnasium", (1, 0), "lesson 01"),
-    ("nashpy", (0, 0, 43), "the equilibria of lesson 03"),
-    ("torch", (2, 9), "the networks of lessons 06 and 09"),
-    ("mpe2", (1, 1), "a check in lesson 09"),
+    *((name, lowest, lessons_with(name)) for name, lowest in FOR_SOME.items()),
 )
-LOWEST_PYTHON = (3, 11)
 CURE = "In a terminal, from the repository's root folder, run: python -m pip install -r requirements.txt"
+NO_TORCH = "PyTorch has no build for this computer: read the lessons that use it in Colab or Binder. All others run here."
+WITHOUT_TORCH = (("darwin", "x86_64"), ("win32", "ARM64"))  # as in requirements.txt
 
 
 def check_environment(needed=NEEDED) -> list[str]:
@@ -27,7 +30,10 @@ def check_environment(needed=NEEDED) -> list[str]:
     for name, lowest, purpose in needed:
         lines.append(f"{_state(name, lowest):8} {name} {_text(lowest)} or newer, for {purpose}")
     troubled = [line for line in lines if not line.startswith("fine")]
-    return [*lines, CURE if troubled else "Everything is in place."]
+    if not troubled:
+        return [*lines, "Everything is in place."]
+    cannot = (sys.platform, platform.machine()) in WITHOUT_TORCH
+    return [*lines, NO_TORCH if cannot and all(" torch " in line for line in troubled) else CURE]
 
 
 def _state(name: str, lowest: tuple[int, ...]) -> str:

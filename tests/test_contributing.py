@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from marl_lessons.course import COURSE
 from marl_lessons.viz.widgets import MAX_CONTROLS
+from tools.checkout import AuthoringError
+from tools.skeleton import write_lesson
 
 ROOT = Path(__file__).resolve().parent.parent
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -17,15 +18,13 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 RULES = dict(re.findall(r"^(\d+)\. (.*)$", CONTRIBUTING, flags=re.MULTILINE))
 
 
-def test_the_example_is_a_lesson_that_is_still_to_be_written() -> None:
-    """Every number, file and title in the rules belongs to it, so that nobody overwrites a lesson by following them."""
-    numbers = set(re.findall(r"\b(\d\d)[_.]\w", " ".join(RULES.values())))
-    (number,) = numbers
-    (lesson,) = (lesson for lesson in COURSE if lesson.number == number)
-    assert lesson.file is None, f"lesson {number} exists; take one in preparation as the example"
-    name = f"{number}_{lesson.title.lower().replace(' ', '_')}"
-    assert f'{name} "{lesson.title}"' in RULES["1"]
-    assert f"notebooks/{name}.ipynb" in RULES["7"]
+def test_the_example_is_no_lesson_of_the_course() -> None:
+    """Nobody overwrites a lesson by following the rules, and writing one leaves them as they are."""
+    text = " ".join(RULES.values())
+    assert re.findall(r"\b\d\d[_.]\w", text) == []
+    assert set(re.findall(r"\bNN_\w+", text)) == {"NN_my_lesson"}
+    with pytest.raises(AuthoringError, match="two digits"):
+        write_lesson(ROOT, "NN_my_lesson", "My lesson")
 
 
 def test_the_files_that_the_rules_name_exist() -> None:

@@ -60,11 +60,11 @@ def parser() -> argparse.ArgumentParser:
         commands,
         "address",
         _address,
-        "carry the repository's address into badges, first cells and links",
+        "carry the repository's address and the syllabus into badges, first cells, links and tables",
     )
     where.description = (
-        "The address stands in pyproject.toml under [project.urls]. This command writes it into every "
-        "notebook, the Markdown pages and CITATION.cff. With a URL, it first writes that into "
+        "The address stands in pyproject.toml under [project.urls], the syllabus in marl_lessons/course.py. "
+        "This command writes what follows from them into every notebook, the Markdown pages and CITATION.cff. With a URL, it first writes that into "
         "pyproject.toml, so that a fork points its badges at itself."
     )
     where.add_argument(

@@ -1,8 +1,9 @@
-"""Generates all that depends on where the repository lives: badges, the bootstrap cell, links.
+"""Generates all that depends on where the repository lives and on the syllabus: badges, the bootstrap cell, links,
+the README's table, lesson 00's, and what comes next.
 
-The address stands once, in ``[project.urls] Repository`` of ``pyproject.toml``. This command carries it
-into the notebooks, the Markdown pages and ``CITATION.cff``, so that one command points a fork's badges at
-the fork.
+The address stands once, in ``[project.urls] Repository`` of ``pyproject.toml``, the syllabus once, in
+``marl_lessons/course.py``. This command carries both into the notebooks, the Markdown pages and ``CITATION.cff``, so
+that one command points a fork's badges at the fork.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from marl_lessons.course import COURSE, Lesson, lessons_with
 from tools.checkout import (
     AuthoringError,
     all_notebooks,
@@ -26,10 +28,17 @@ GITHUB = re.compile(
 COLAB, BINDER = "https://colab.research.google.com", "https://mybinder.org"
 BADGE_TARGET = re.compile(
     r"(?:colab\.research\.google\.com/github|mybinder\.org/v2/gh)/([\w-]+/[\w.-]+)/(?:blob/)?main"
-    r"(?:/|\?urlpath=lab/tree/)notebooks/"
+    r"(?:/|\?urlpath=lab/tree/)(?:notebooks|my-lessons)/"
 )
 HOSTS = r"(github\.com/|colab\.research\.google\.com/github/|mybinder\.org/v2/gh/|raw\.githubusercontent\.com/)"
 REPOSITORY_ENTRY = re.compile(r'^(Repository\s*=\s*)"[^"\n]*"', re.MULTILINE)
+TABLE_HEAD = "| lesson | question | minutes | open |"
+# The table and the sentence below it, in the README; in lesson 00 they are a cell of this id, without the badges.
+TABLE = re.compile(
+    rf"^{re.escape(TABLE_HEAD)}\n(?:\|.*\n)*(?:\nNetworks are trained in .*\n)?", re.MULTILINE
+)
+TABLE_CELL = "the-course"
+NEXT = re.compile(r"^Next: .*$", re.MULTILINE)
 CITATION_ENTRY = re.compile(r'^(repository-code:\s*)"?([^"\n]*)"?', re.MULTILINE)
 
 BOOTSTRAP = """\
@@ -71,11 +80,43 @@ def badge_source(address: str, notebook: str) -> str:
     """The first cell of the notebook whose path from the repository's root is ``notebook``."""
     repository = owner_and_name(address)
     colab = f"{COLAB}/github/{repository}/blob/main/{notebook}"
-    binder = f"{BINDER}/v2/gh/{repository}/main?urlpath=lab/tree/{notebook}"
+    copy = notebook.replace("notebooks/", "my-lessons/", 1)  # made when Binder starts
+    binder = f"{BINDER}/v2/gh/{repository}/main?urlpath=lab/tree/{copy}"
     return (
         f"[![Open in Colab]({COLAB}/assets/colab-badge.svg)]({colab}) "
         f"[![Open in Binder]({BINDER}/badge_logo.svg)]({binder})"
     )
+
+
+def course_table(address: str | None = None) -> str:
+    """The syllabus as a table, and which lessons need torch: for the README, with badges, or without for a lesson."""
+    rows = [TABLE_HEAD, "|---|---|---|---|"]
+    for one in COURSE:
+        path = f"notebooks/{one.file}"
+        name = f"[{one.title}]({path if address else one.file})" if one.file else one.title
+        badges = f"{badge_source(address, path)} " if address and one.file else ""
+        minutes = one.minutes if one.file else "in preparation"
+        rows.append(f"| {one.number} {name} | {one.question} | {minutes} | {badges}|")
+    if not address:  # then without the last column
+        rows = [row.removesuffix("|").rpartition("|")[0] + "|" for row in rows]
+    networks = f"Networks are trained in {lessons_with('torch')}; all others run without PyTorch."
+    return "\n".join([*rows, "", networks])
+
+
+def next_line(lesson: Lesson) -> str | None:
+    """What a lesson says about the one after it; None for the last."""
+    later = COURSE[COURSE.index(lesson) + 1 :]
+    if not later:
+        return None
+    named = [
+        f"[{one.number} {one.title}]({one.file})" if one.file else f"{one.number} {one.title}"
+        for one in later
+    ]
+    if later[0].file:
+        return f"Next: {named[0]}. {later[0].question}"
+    ready = next((name for name, one in zip(named, later) if one.file), None)
+    until = f" Until then, go on with {ready}." if ready else ""
+    return f"Next: {named[0]} (in preparation).{until}"
 
 
 def is_badge(cell: Any) -> bool:
@@ -103,7 +144,10 @@ def point(root: Path, new: str | None = None, *, check: bool = False) -> list[Pa
     notebooks = {path: read_notebook(path) for path in all_notebooks(root)}
     pages = {path: path.read_text(encoding="utf-8") for path in _pages(root)}
     old = _old_addresses(root, notebooks, pages) - {owner_and_name(address)}
-    texts = {path: _repoint(text, old, address) for path, text in pages.items()}
+    texts = {
+        path: TABLE.sub(lambda _: course_table(address) + "\n", _repoint(text, old, address))
+        for path, text in pages.items()
+    }
     if new:
         texts[root / "pyproject.toml"] = _with_entry(
             (root / "pyproject.toml").read_text(encoding="utf-8"), new
@@ -165,10 +209,15 @@ def _with_entry(text: str, address: str) -> str:
 
 
 def _refresh(notebook: Any, name: str, address: str, old: set[str], *, lesson: bool) -> None:
-    """Regenerate a notebook's badge and bootstrap cells and its links, in place; a lesson gets those it
-    lacks."""
+    """Regenerate a notebook's badge and bootstrap cells, its links and what it says of the course, in place; a lesson
+    gets the cells it lacks."""
     for cell in notebook["cells"]:
         cell["source"] = _repoint(cell["source"], old, address)
+        if cell["id"] == TABLE_CELL:
+            cell["source"] = course_table()
+    for one in COURSE:
+        if lesson and one.file == Path(name).name and (line := next_line(one)):
+            _say_next(notebook["cells"], line)
     generated = [
         (0, is_badge, "badges", need("nbformat.v4").new_markdown_cell, badge_source(address, name)),
         (
@@ -185,3 +234,13 @@ def _refresh(notebook: Any, name: str, address: str, old: set[str], *, lesson: b
             found[0]["source"] = source
         elif lesson:
             notebook["cells"].insert(place, make(source, id=identity))
+
+
+def _say_next(cells: list[Any], line: str) -> None:
+    """Put ``line`` in place of the last one that begins with "Next: ", or at the end."""
+    texts = [cell for cell in cells if cell["cell_type"] == "markdown"]
+    for cell in reversed(texts):
+        if NEXT.search(cell["source"]):
+            cell["source"] = NEXT.sub(lambda _: line, cell["source"])
+            return
+    texts[-1]["source"] += f"\n\n{line}"

@@ -99,7 +99,7 @@ BODY = [
     (
         "markdown",
         "references",
-        "## References\n\nFILL: paper with section or equation and DOI; the next lesson.",
+        "## References\n\nFILL: paper with section or equation and DOI.",
     ),
 ]
 

@@ -74,6 +74,10 @@ def links(lesson: Lesson) -> list[str]:
                 continue
             if file and not (lesson.folder / file).exists():
                 problems.append(f"{cell} links to {file}, which does not exist.")
+            elif file and ".." in file.split("/"):
+                problems.append(
+                    f"{cell} links to {file}, which readers' copies lack; give its full address."
+                )
             if not file and anchor.casefold() not in anchors:
                 problems.append(
                     f"{cell} links to '#{anchor}', but no heading of this lesson has that name."

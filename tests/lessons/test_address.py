@@ -14,8 +14,18 @@ from IPython.core.inputtransformer2 import TransformerManager
 from lesson_file import as_lesson
 from made_up_checkout import ADDRESS, checkout, write
 
+import marl_lessons.course as course_module
+from marl_lessons.course import Lesson
+from tools import address
 from tools.__main__ import main
-from tools.address import badge_source, bootstrap_source, owner_and_name, point
+from tools.address import (
+    TABLE_HEAD,
+    badge_source,
+    bootstrap_source,
+    next_line,
+    owner_and_name,
+    point,
+)
 from tools.checkout import AuthoringError, repository_address
 from tools.notebook_files import read_notebook
 
@@ -64,8 +74,46 @@ def test_badges_open_the_notebook_on_colab_and_binder() -> None:
         "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
         "(https://colab.research.google.com/github/ada/lessons/blob/main/notebooks/03_x.ipynb) "
         "[![Open in Binder](https://mybinder.org/badge_logo.svg)]"
-        "(https://mybinder.org/v2/gh/ada/lessons/main?urlpath=lab/tree/notebooks/03_x.ipynb)"
+        "(https://mybinder.org/v2/gh/ada/lessons/main?urlpath=lab/tree/my-lessons/03_x.ipynb)"
     )
+
+
+def test_a_lesson_says_what_comes_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next one, and while that is in preparation the next that can be opened, too."""
+    ready = [Lesson(f"0{n}", f"T{n}", f"Q{n}?", 5, f"0{n}_t.ipynb") for n in range(3)]
+    missing = Lesson("03", "T3", "Q3?")
+    course = (ready[0], ready[1], missing, ready[2], Lesson("04", "T4", "Q4?"))
+    monkeypatch.setattr(address, "COURSE", course)
+    assert [next_line(lesson) for lesson in course] == [
+        "Next: [01 T1](01_t.ipynb). Q1?",
+        "Next: 03 T3 (in preparation). Until then, go on with [02 T2](02_t.ipynb).",
+        "Next: [02 T2](02_t.ipynb). Q2?",
+        "Next: 04 T4 (in preparation).",
+        None,
+    ]
+
+
+def test_a_lesson_that_was_written_enters_tables_and_next_lines(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The README's row gets its badges, and the lesson before it the link, wherever it says "Next: …"."""
+    write(
+        root / "notebooks" / "02_w.ipynb", *[("markdown", text) for text in ("Next: old.", "End.")]
+    )
+    readme = root / "README.md"
+    readme.write_text(f"Before.\n\n{TABLE_HEAD}\n|---|\n| 03 X | Why? | 5 | |\n\nAfter.\n")
+    course = (Lesson("02", "W", "What?", 5, "02_w.ipynb", ("torch",)), Lesson("03", "X", "Why?"))
+    monkeypatch.setattr(course_module, "COURSE", course)
+    for monkey in (course, (course[0], Lesson("03", "X", "Why?", 5, "03_x.ipynb"))):
+        monkeypatch.setattr(address, "COURSE", monkey)
+        assert main(["address"]) == 0 and point(root, check=True) == []
+    text = readme.read_text()
+    assert text.startswith(f"Before.\n\n{TABLE_HEAD}\n") and text.endswith("\n\nAfter.\n")
+    row = f"| 03 [X](notebooks/03_x.ipynb) | Why? | 5 | {badge_source(ADDRESS, 'notebooks/03_x.ipynb')} |"
+    assert row in text and text.count("Networks are trained in lesson 02;") == 1
+    cells = read_notebook(root / "notebooks" / "02_w.ipynb").cells
+    said = [cell.source for cell in cells if cell.cell_type == "markdown"]
+    assert said[1:] == ["Next: [03 X](03_x.ipynb). Why?", "End."]
 
 
 def test_one_command_points_everything_at_a_fork(root: Path) -> None:

@@ -189,6 +189,7 @@ MUTANTS: list[tuple[str, str, Break]] = [
     ("equations", "odd number", append("page-1", "\n\n$$x")),
     ("equations", "no equation", replace("section-1", "$$", "$")),
     ("links", "does not exist", append("page-1", " See [it](nowhere/at_all.ipynb).")),
+    ("links", "full address", append("page-1", " See [it](../README.md).")),
     ("links", "no heading", append("page-1", " See [it](#Nowhere).")),
     ("alternative texts", "x.png", append("page-1", " ![](https://a.org/x.png)")),
     ("alternative texts", "<img", append("page-1", ' <img src="x.png" alt="">')),

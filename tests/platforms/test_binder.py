@@ -10,6 +10,9 @@ import sys
 from functools import cache
 from pathlib import Path
 
+from marl_lessons import start
+from marl_lessons.course import ready_lessons
+
 ROOT = Path(__file__).resolve().parents[2]
 BINDER = ROOT / ".binder"
 CPU_WHEELS = "--extra-index-url https://download.pytorch.org/whl/cpu"
@@ -69,6 +72,7 @@ def test_versions_are_those_of_requirements_txt():
     assert references == ["-r ../requirements.txt"]
     assert (BINDER / references[0][3:]).resolve() == ROOT / "requirements.txt"
     pinned = {line.partition("==")[0] for line in lines(ROOT / "requirements.txt")}
+    assert "torch" in pinned
     extra = [line for line in own if not line.startswith("-")]
     assert all("==" in line and line.partition("==")[0] not in pinned for line in extra)
 
@@ -76,7 +80,8 @@ def test_versions_are_those_of_requirements_txt():
 def test_torch_comes_without_cuda():
     """With PyTorch's own list at hand, pip prefers 2.13.0+cpu to 2.13.0: a local version sorts higher."""
     assert CPU_WHEELS in lines(BINDER / "requirements.txt")
-    assert any(re.fullmatch(r"torch==[\d.]+", line) for line in lines(ROOT / "requirements.txt"))
+    assert any(re.match(r"torch==[\d.]+;", line) for line in lines(ROOT / "requirements.txt"))
+    assert CPU_WHEELS in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_widgets_are_of_the_generation_that_this_jupyterlab_shows():
@@ -84,10 +89,21 @@ def test_widgets_are_of_the_generation_that_this_jupyterlab_shows():
     assert any(line.startswith("jupyterlab==4.") for line in lines(ROOT / "requirements.txt"))
 
 
-def test_start_runs_the_command_it_is_given_with_one_thread():
+def test_start_copies_the_lessons_and_runs_the_command_it_is_given_with_one_thread(tmp_path: Path):
     assert 'ENV R2D_ENTRYPOINT="${REPO_DIR}/.binder/start"' in dockerfile()
     start = BINDER / "start"
     assert os.access(start, os.X_OK)
     command = [str(start), "bash", "-c", 'echo "$OMP_NUM_THREADS $0 $1"', "a b", "c"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout == "1 a b c\n"
+    (tmp_path / "python").write_text('#!/bin/bash\necho "python $*"; exit 1\n')  # what start calls
+    (tmp_path / "python").chmod(0o755)
+    settings = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=settings)
+    assert done.stdout == "1 a b c\n"  # even if copying fails
+    assert done.stderr == "python -m marl_lessons --copy-only\n"
+
+
+def test_badges_lead_to_the_copies():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    opened = re.findall(r"mybinder\.org/v2/gh/[^)]*\?urlpath=lab/tree/([^)]+)\)", readme)
+    assert opened == [f"my-lessons/{lesson.file}" for lesson in ready_lessons()]
+    assert start.COPY == ROOT / "my-lessons"

@@ -1,5 +1,9 @@
 """The syllabus: numbered from 00 on, and what it calls ready is there."""
 
+import ast
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,3 +37,31 @@ def test_a_ready_lesson_has_its_notebook_and_says_how_long_it_takes(lesson):
 def test_every_notebook_belongs_to_a_lesson():
     files = {path.name for path in NOTEBOOKS.glob("*.ipynb")}
     assert files == {lesson.file for lesson in ready_lessons()}
+
+
+WITHOUT_TORCH = """
+import json, sys
+sys.modules["torch"] = None  # any import of it fails
+failed = []
+for number, lines in json.load(sys.stdin):
+    try:
+        exec(lines, {})
+    except ModuleNotFoundError as error:
+        failed.append([number, error.name])
+print(json.dumps(failed))
+"""
+
+
+def test_exactly_the_lessons_that_say_so_need_torch():
+    """Every import of a lesson succeeds without torch, unless the syllabus says that the lesson needs it."""
+    asked = []
+    for lesson in ready_lessons():
+        cells = json.loads((NOTEBOOKS / lesson.file).read_text(encoding="utf-8"))["cells"]
+        code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+        nodes = [node for text in code if "%pip" not in text for node in ast.walk(ast.parse(text))]
+        lines = [ast.unparse(one) for one in nodes if isinstance(one, ast.Import | ast.ImportFrom)]
+        asked.append([lesson.number, "\n".join(lines)])
+    command = [sys.executable, "-c", WITHOUT_TORCH]
+    done = subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True)
+    needing = [lesson.number for lesson in ready_lessons() if "torch" in lesson.needs]
+    assert json.loads(done.stdout or "0") == [[number, "torch"] for number in needing], done.stderr

@@ -1,12 +1,16 @@
 """The check of what is installed: it says in words what is missing or too old."""
 
+import re
 import sys
 from importlib import metadata
+from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 import marl_lessons.environment as environment
-from marl_lessons.environment import CURE, NEEDED, check_environment
+from marl_lessons.course import COURSE
+from marl_lessons.environment import CURE, FOR_SOME, NEEDED, NO_TORCH, check_environment
 
 NUMPY = tuple(int(part) for part in metadata.version("numpy").split(".")[:2])
 
@@ -48,6 +52,41 @@ def test_one_that_is_missing_does_not_hide_behind_one_that_is_fine():
 def test_versions_are_compared_as_numbers(monkeypatch, version, state):
     monkeypatch.setattr(environment.metadata, "version", lambda name: version)
     assert check_environment([("anything", (2, 5), "x")])[1].startswith(state)
+
+
+@pytest.mark.parametrize("system, machine", environment.WITHOUT_TORCH)
+def test_where_torch_cannot_be_installed_no_vain_cure_is_named(monkeypatch, system, machine):
+    monkeypatch.setattr(environment.sys, "platform", system)
+    monkeypatch.setattr(environment.platform, "machine", lambda: machine)
+    assert check_environment([("torch", (99,), "lesson 06")])[-1] == NO_TORCH
+    both = [("torch", (99,), "lesson 06"), ("no-such-distribution", (1, 0), "b")]
+    assert check_environment(both)[-1] == CURE
+    assert check_environment([("numpy", (1, 0), "a")])[-1] == "Everything is in place."
+
+
+@pytest.mark.parametrize(
+    "system, machine, wanted",
+    [
+        ("linux", "x86_64", True),
+        ("linux", "aarch64", True),
+        ("darwin", "arm64", True),
+        ("win32", "AMD64", True),
+        *((*place, False) for place in environment.WITHOUT_TORCH),
+    ],
+)
+def test_requirements_leave_out_torch_exactly_there(system, machine, wanted):
+    text = (Path(__file__).parents[2] / "requirements.txt").read_text(encoding="utf-8")
+    (line,) = [line for line in text.splitlines() if line.startswith("torch==")]
+    marker = Requirement(line).marker
+    assert marker.evaluate({"sys_platform": system, "platform_machine": machine}) == wanted
+
+
+def test_what_single_lessons_need_follows_the_syllabus():
+    needed = {library for lesson in COURSE for library in lesson.needs}
+    assert needed == set(FOR_SOME)
+    for name, _, purpose in NEEDED[-len(FOR_SOME) :]:
+        numbers = [lesson.number for lesson in COURSE if name in lesson.needs]
+        assert re.findall(r"\d+", purpose) == numbers and purpose.startswith("lesson")
 
 
 def test_an_old_python(monkeypatch):
