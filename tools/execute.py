@@ -37,17 +37,21 @@ class Run:
     cpu_seconds: float | None
     peak_mb: float | None
     problem: str | None  # which cell raised what; None if all went well
+    changed: tuple[str, ...] = ()  # the cells that said something else when they were run again
 
 
-def run_notebook(notebook: Any, folder: Path, cell_seconds: float = 600.0) -> Run:
+def run_notebook(
+    notebook: Any, folder: Path, cell_seconds: float = 600.0, again: bool = False
+) -> Run:
     """Run a copy of ``notebook`` in a fresh kernel whose current directory is ``folder``.
 
     A cell that takes longer than ``cell_seconds`` counts as a failure. The notebook passed in is left as it
-    is.
+    is. With ``again``, each cell is then run once more, from the last to the first, as students do: it should
+    say what it said before.
     """
     nbclient = need("nbclient")
     notebook = copy.deepcopy(notebook)
-    start, problem, usage = time.perf_counter(), None, (None, None)
+    start, problem, usage, changed = time.perf_counter(), None, (None, None), []
     with tempfile.TemporaryDirectory() as settings:
         client = nbclient.NotebookClient(
             notebook,
@@ -66,21 +70,55 @@ def run_notebook(notebook: Any, folder: Path, cell_seconds: float = 600.0) -> Ru
             problem = _run_cells(client, notebook)
             wall = time.perf_counter() - start
             usage = kernel_usage(getattr(client.km.provisioner, "pid", None))
-    return Run(normalise(notebook), wall, *usage, problem)
+            if again and not problem:
+                changed = _run_backwards(client, copy.deepcopy(notebook))
+    return Run(normalise(notebook), wall, *usage, problem, tuple(changed))
 
 
 def _run_cells(client: Any, notebook: Any) -> str | None:
     """Execute the cells in order up to the first failure; returns that failure in words."""
-    errors = need("nbclient.exceptions")
     for index, cell in enumerate(notebook.cells):
-        try:
-            client.execute_cell(cell, index)
-        except errors.CellExecutionError as error:
-            return f"{_cell_name(index, cell)} raised {error.ename}: {ANSI_COLOUR.sub('', error.evalue)}"
-        except errors.CellTimeoutError:
-            return f"{_cell_name(index, cell)} took longer than {client.timeout:g} s."
-        except errors.DeadKernelError:
-            return f"{_cell_name(index, cell)}: the kernel died."
+        if problem := _run_cell(client, cell, index):
+            return problem
+    return None
+
+
+def _run_backwards(client: Any, notebook: Any) -> list[str]:
+    """Execute the cells of an executed notebook again, last to first; returns what failed or said something else."""
+    changed = []
+    for index, cell in reversed(list(enumerate(notebook.cells))):
+        if cell.cell_type == "code":
+            before = _said(cell)
+            problem = _run_cell(client, cell, index)
+            if problem or _said(cell) != before:
+                changed.append(problem or f"{_cell_name(index, cell)} says {_said(cell)[:200]!r}")
+    return changed
+
+
+def _said(cell: Any) -> str:
+    """The text that a code cell printed or returned, pictures aside."""
+    texts = [
+        output.text
+        if output.output_type == "stream"
+        else output.get("data", {}).get("text/plain", "")
+        for output in cell.outputs
+    ]
+    return "".join(texts)
+
+
+def _run_cell(client: Any, cell: Any, index: int) -> str | None:
+    """Execute a cell; returns its failure in words, None if all went well."""
+    errors = need("nbclient.exceptions")
+    try:
+        client.execute_cell(cell, index)
+    except errors.CellExecutionError as error:
+        return (
+            f"{_cell_name(index, cell)} raised {error.ename}: {ANSI_COLOUR.sub('', error.evalue)}"
+        )
+    except errors.CellTimeoutError:
+        return f"{_cell_name(index, cell)} took longer than {client.timeout:g} s."
+    except errors.DeadKernelError:
+        return f"{_cell_name(index, cell)}: the kernel died."
     return None
 
 

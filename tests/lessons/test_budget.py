@@ -50,7 +50,7 @@ LESSONS = lessons(ROOT)
 @functools.cache
 def run(path: Path) -> Run:
     """One run of a lesson, shared by the tests below; the file is only read."""
-    return run_notebook(read_notebook(path), path.parent)
+    return run_notebook(read_notebook(path), path.parent, again=True)
 
 
 def text_of(notebook_json: str) -> list[str]:
@@ -83,6 +83,12 @@ def test_lesson_runs_and_shows_the_text_it_stores(path: Path) -> None:
     changed = difference(path.read_text(encoding="utf-8"), notebook_text(result.notebook))
     hint = "results depend on the run, or the file is stale: python -m tools execute"
     assert not changed, f"{path.name}: {hint}\n" + "\n".join(changed[:60])
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_every_cell_can_be_run_again(path: Path) -> None:
+    """No name stands for two things, no cell draws from another's generator."""
+    assert run(path).changed == ()
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)

@@ -144,6 +144,16 @@ def test_a_failing_cell_leaves_the_file_as_it_was(
     assert [one.name for one in tmp_path.iterdir()] == ["03_x.ipynb"]
 
 
+def test_cells_that_say_something_else_when_run_again_are_named(tmp_path: Path) -> None:
+    cells = ("code", "n = 1"), ("code", "print(n)"), ("code", "n += 1; word = 'a'"), ("code", "1")
+    path = write(tmp_path / "03_x.ipynb", *cells, ("code", "del word"))
+    result = run_notebook(read_notebook(path), tmp_path, again=True)
+    assert result.problem is None and len(result.changed) == 2
+    assert (
+        "NameError" in result.changed[0] and "cell 1 'cell-1' (print(n)) says" in result.changed[1]
+    )
+
+
 def test_the_tag_raises_exception_does_not_hide_an_error(tmp_path: Path) -> None:
     notebook = read_notebook(write(tmp_path / "03_x.ipynb", ("code", "1 / 0")))
     notebook.cells[0].metadata.tags = ["raises-exception"]
