@@ -1,8 +1,10 @@
-"""Imports go one way, without circles, and keep torch where it belongs; modules stay short."""
+"""Imports go one way, without circles, and keep torch where it belongs; modules stay short,
+name their lessons and have their tests."""
 
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,6 +29,7 @@ TOO_LONG = {
     "marl_lessons.envs.pettingzoo",
 }
 # Only modules in these rooms import torch.
+NAMED = re.compile(r"(All lessons|Lessons? \d\d(, \d\d)*( (and|to) \d\d)?)\.$")
 TORCH_ROOMS = ("marl_lessons.algorithms.deep.", "marl_lessons.algorithms.talk.")
 
 
@@ -147,6 +150,30 @@ def test_what_a_room_exports_needs_no_torch() -> None:
 def test_modules_stay_short(module: str) -> None:
     lines = len(SOURCES[module].read_text(encoding="utf-8").splitlines())
     assert (lines > LONGEST_MODULE) == (module in TOO_LONG), f"{module} has {lines} lines"
+
+
+def test_each_module_names_the_lessons_that_show_it() -> None:
+    """At the end of its first line: "Lesson 05.", "Lessons 05, 06 and 09." or "All lessons."."""
+    silent = [
+        module
+        for module, path in SOURCES.items()
+        if room(module) and path.name != "__init__.py" and not NAMED.search(_first_line(path))
+    ]
+    assert silent == []
+
+
+def _first_line(path: Path) -> str:
+    return (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").split("\n")[0]
+
+
+def test_each_module_has_its_test_file() -> None:
+    tests = {path.relative_to(ROOT / "tests" / "unit") for path in ROOT.glob("tests/unit/**/*.py")}
+    expected = {
+        module: path.relative_to(ROOT / PACKAGE).with_name(f"test_{path.name}")
+        for module, path in SOURCES.items()
+        if not path.name.startswith("__")
+    }
+    assert {module: str(file) for module, file in expected.items() if file not in tests} == {}
 
 
 def test_importing_the_package_is_light() -> None:
