@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import warnings
 from fractions import Fraction
 
-import nashpy
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -190,15 +188,6 @@ def test_games_without_ties_by_supports(seed, shape):
     assert same(pairs(nash_equilibria(matrix_game(payoffs))), by_supports(payoffs))
 
 
-@given(seed_numbers, st.tuples(st.integers(2, 4), st.integers(2, 4)))
-def test_games_without_ties_by_the_library_s_own_enumeration(seed, shape):
-    payoffs = 3 + np.random.default_rng(seed).random((2, *shape))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        expected = list(nashpy.Game(*payoffs).vertex_enumeration())
-    assert same(pairs(nash_equilibria(payoffs)), expected)
-
-
 @given(seed_numbers, small_sizes)
 def test_games_with_ties_in_exact_arithmetic(seed, shape):
     payoffs = tied(seed, shape)
@@ -316,7 +305,36 @@ def test_a_game_close_to_a_tie_is_no_tie(k):
     assert not result.degenerate and same(pairs(result), known.equilibria)
 
 
-@pytest.mark.parametrize("difference, tie", [(1e-6, False), (1e-8, False), (1e-11, True)])
+def test_a_large_payoff_makes_no_false_equilibria():
+    row, column = [[0, 1e6], [2, 0], [3, 1], [3, 2]], [[1, 0], [1, 3], [1, 3], [2, 0]]
+    result = nash_equilibria([row, column])
+    assert same(pairs(result), extreme_equilibria(np.array([row, column])))
+    assert len(result.equilibria) == 2
+
+
+@pytest.mark.parametrize("exponent", [4, 6, 9, 15])
+@pytest.mark.parametrize("shape", [(2, 3), (3, 3), (4, 2)])
+def test_large_payoffs_in_exact_arithmetic(exponent, shape):
+    """Small whole payoffs with ties, some of them far larger: no equilibrium is missing, none is too many."""
+    rng = np.random.default_rng(exponent)
+    for _ in range(20):
+        payoffs = rng.integers(-1, 4, size=(2, *shape)).astype(float)
+        payoffs *= 10.0 ** (exponent * rng.integers(0, 2, size=payoffs.shape))
+        result = nash_equilibria(payoffs)
+        assert same(pairs(result), extreme_equilibria(payoffs), 1e-15)
+        assert result.degenerate or len(result.equilibria) % 2 == 1
+
+
+def test_ties_that_rounding_broke_are_ties():
+    """0.1 + 0.2 exceeds 0.3 in the computer's arithmetic only; a third of 2 is as much as two thirds."""
+    for more, less in ((0.1 + 0.2, 0.3), (0.7 * 3, 2.1), (4 / 3 - 1, 1 / 3)):
+        assert more != less
+        assert nash_equilibria([[[less, 0], [more, 1]], [[0, 1], [1, 0]]]).degenerate
+    thirds = np.array([[[2, 0], [0, 2], [1, 1]], [[1, 0], [0, 1], [0, 0]]]) / 3
+    assert same(pairs(nash_equilibria(thirds)), extreme_equilibria(3 * thirds))
+
+
+@pytest.mark.parametrize("difference, tie", [(1e-6, False), (1e-11, False), (1e-15, True)])
 def test_what_counts_as_a_tie(difference, tie):
     payoffs = [[[1, 0], [1 - difference, 1]], [[0, 1], [1, 0]]]
     assert nash_equilibria(payoffs).degenerate == tie
