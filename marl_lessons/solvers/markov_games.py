@@ -163,11 +163,8 @@ def stationary_equilibria(game: MarkovGame, max_count: int = 20_000) -> list[Mar
     check_game("game", game)
     max_count = as_count("max_count", max_count)
     if game.n_actions != (2, 2):
-        raise ValueError(
-            f"game: has actions {game.n_actions}; allowed are two agents with two actions each"
-        )
-    nobody = np.full((2, game.n_states), 0.0)  # probability of action 1, per agent and state
-    found = [(nobody, np.zeros((2, game.n_states)))]
+        raise ValueError(f"game: has actions {game.n_actions}; allowed are (2, 2)")
+    found = [np.zeros((2, 2, game.n_states))]  # [probability of action 1 | value, agent, state]
     for state in _last_states_first(game):
         if game.terminal[state]:
             continue
@@ -179,23 +176,19 @@ def stationary_equilibria(game: MarkovGame, max_count: int = 20_000) -> list[Mar
                 f"game: with discount 1 it can stay in state {state} for ever, where its values may be infinite"
             )
         extended = []
-        for second, v in found:
+        for before in found:
+            v = before[1]
             gain = reward + game.discount * np.einsum("abt,it->iab", onward, v)
             size = np.abs(reward) + game.discount * np.einsum("abt,it->iab", onward, np.abs(v))
             here = stage_equilibria(gain, stay, size)
             if not here:  # every such game has an equilibrium: only rounding can hide it
-                raise ValueError(
-                    f"game: rewards in state {state} differ too much in size to be computed with"
-                )
+                raise ValueError(f"game: rewards in state {state} differ too much in size")
             for probabilities, values in here:
-                second_here, v_here = second.copy(), v.copy()
-                second_here[:, state], v_here[:, state] = probabilities, values
-                extended.append((second_here, v_here))
+                extended.append(before.copy())
+                extended[-1][..., state] = probabilities, values
         found = extended
         if len(found) > max_count:
-            raise ValueError(
-                f"max_count is {max_count}, but the game has more equilibria than that"
-            )
+            raise ValueError(f"max_count is {max_count}, but there are more equilibria than that")
     return [
         MarkovEquilibrium(tuple(np.stack([1 - p, p], axis=1) for p in second), v)
         for second, v in found

@@ -11,7 +11,6 @@ import numpy as np
 
 from marl_lessons.checks import as_distributions, as_flag, as_float_array, as_number
 from marl_lessons.envs.games.matrix_games import (
-    LARGEST,
     Strategies,
     check_agent,
     check_strategies,
@@ -127,7 +126,7 @@ def nash_equilibria(game) -> NashEquilibria:
     A strategy x, divided by what the other agent's best response to it earns, lies in {x ≥ 0, R^T x ≤ 1}, payoffs being
     positive. At an equilibrium every action is not played or a best response, so that both strategies sit at vertices
     (von Stengel in Nisan et al. 2007, Algorithm 3.5). A game is degenerate if some strategy that mixes k actions has more
-    than k best responses. The work grows exponentially with the number of actions: from about 8 each it takes seconds.
+    than k best responses. The work grows exponentially with the number of actions: beyond about 10 each it takes seconds.
     """
     row_payoffs, column_payoffs = (exact(mine) for mine in payoffs_of(game, n_agents=2))
     m, n = row_payoffs.shape
@@ -139,24 +138,15 @@ def nash_equilibria(game) -> NashEquilibria:
         missing = frozenset(range(m + n)) - x_tight
         for y, y_tight in columns:
             if missing <= {(k + m) % (m + n) for k in y_tight}:
-                pair = x / x.sum(), y / y.sum()
-                found.append(
-                    (pair, np.array([pair[0] @ r @ pair[1] for r in (row_payoffs, column_payoffs)]))
-                )
-    found.sort(
-        key=lambda e: (
-            [np.count_nonzero(s) for s in e[0]],
-            -e[1].sum(),
-            [-p for s in e[0] for p in s],
-        )
-    )
-    equilibria = [
-        Equilibrium(tuple(s.astype(float) for s in pair), earned.astype(float))
-        for pair, earned in found
-    ]
-    degenerate = any(len(tight) > m for _, tight in rows) or any(
-        len(tight) > n for _, tight in columns
-    )
+                x_played, y_played = x / x.sum(), y / y.sum()
+                earned = [x_played @ mine @ y_played for mine in (row_payoffs, column_payoffs)]
+                found.append(([np.count_nonzero(x), np.count_nonzero(y)], -sum(earned),
+                              [*-x_played, *-y_played], earned))  # fmt: skip
+    equilibria = []
+    for _, _, played, earned in sorted(found):
+        both = -np.array(played, dtype=float) + 0.0  # no -0.0
+        equilibria.append(Equilibrium((both[:m], both[m:]), np.array(earned, dtype=float)))
+    degenerate = any(len(t) > m for _, t in rows) or any(len(t) > n for _, t in columns)
     return NashEquilibria(tuple(equilibria), degenerate)
 
 
@@ -175,7 +165,7 @@ def deviation_gains(payoffs: np.ndarray, agent: int, coarse: bool = False) -> np
 
     Correlated: one way for every pair of actions, "when told a, play b" (0 where something else was told). Coarse: one way
     for every action, "whatever is told, play b". A distribution p over joint actions is an equilibrium exactly if no way
-    gains on average: Σ_a p(a) gain_k(a) ≤ 0 (Albrecht et al. 2024, Sec. 4.6). ``payoffs[n, A_1, …, A_n]`` are checked.
+    gains on average: Σ_a p(a) gain_k(a) ≤ 0 (Albrecht et al. 2024, Sec. 4.6).
     """
     mine, n_actions = payoffs[agent], payoffs[agent].shape[agent]
     instead = [np.take(mine, [b], axis=agent) - mine for b in range(n_actions)]
@@ -199,13 +189,7 @@ def correlated_equilibrium(
     every joint action; minus a worth finds the equilibrium that is worst.
     """
     payoffs, coarse = payoffs_of(game), as_flag("coarse", coarse)
-    if not isinstance(objective, str):
-        objective = as_float_array("objective", objective, payoffs.shape[1:])
-        if np.abs(objective).max() > LARGEST:
-            raise ValueError(
-                f"objective: holds a worth beyond {LARGEST:g}, too large to be added up"
-            )
-    elif objective not in ("welfare", "fairness"):
+    if isinstance(objective, str) and objective not in ("welfare", "fairness"):
         raise ValueError(
             f"objective is {objective!r}; allowed are 'welfare', 'fairness' and an array of one worth per joint action"
         )
@@ -219,7 +203,9 @@ def correlated_equilibrium(
         gains = np.block([[gains, np.zeros((len(gains), 1))], [-earned, np.ones((n, 1))]])
         worth = np.append(np.zeros(size), 1.0)
     else:
-        worth = own.sum(axis=0) if isinstance(objective, str) else exact(objective)
+        worth = own.sum(axis=0)
+        if not isinstance(objective, str):
+            worth = exact(as_float_array("objective", objective, payoffs.shape[1:]))
         worth = (1 + worth - worth.min()).ravel()
     total = np.append(np.ones(size), np.zeros(len(worth) - size))
     bounds = np.append(np.zeros(len(gains)), 1.0)
