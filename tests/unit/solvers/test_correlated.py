@@ -209,65 +209,25 @@ def test_the_tolerance():
     assert is_correlated_equilibrium(matrix_game(CHICKEN), [[0, 1], [0, 0]], tolerance=0)
 
 
-NO_GAMES = [None, "chicken", 5, [[1, 2], [3, 4]], np.zeros((2, 2, 0)), [[[np.nan]], [[1]]]]
-
-
-@pytest.mark.parametrize("game", NO_GAMES)
-def test_what_is_no_game(game):
-    with pytest.raises(ValueError, match=r"^game\b"):
-        correlated_equilibrium(game)
-    with pytest.raises(ValueError, match=r"^game\b"):
-        is_correlated_equilibrium(game, [[0.5, 0], [0, 0.5]])
+HALF = [[0.5, 0], [0, 0.5]]
+NO_DISTRIBUTIONS = (None, 5, [0.25] * 4, *([row, [0, 0]] for row in ([0.5, 0.6], [1.5, -0.5], [np.nan, 1])))  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    "objective",
+    ("use", "named"),
     [
-        "best",
-        "",
-        None,
-        5,
-        [1, 2],
-        [[1, 2, 3], [4, 5, 6]],
-        [[1, np.nan], [1, 1]],
+        *((lambda g=g: correlated_equilibrium(g), "game") for g in (None, 5, [[1, 2], [3, 4]], [[[np.nan]], [[1]]])),
+        *((lambda o=o: correlated_equilibrium(CHICKEN, o), "objective") for o in ("best", None, 5, [1, 2], [[1, np.nan], [1, 1]])),
+        *((lambda c=c: correlated_equilibrium(CHICKEN, coarse=c), "coarse") for c in (None, "no", 1)),
+        (lambda: is_correlated_equilibrium(None, HALF), "game"),
+        (lambda: is_correlated_equilibrium(CHICKEN, HALF, 1), "coarse"),
+        *((lambda d=d: is_correlated_equilibrium(CHICKEN, d), "distribution") for d in NO_DISTRIBUTIONS),
+        *((lambda t=t: is_correlated_equilibrium(CHICKEN, HALF, tolerance=t), "tolerance") for t in (-1e-9, None, np.nan)),
     ],
-)
-def test_wrong_objectives(objective):
-    with pytest.raises(ValueError, match=r"^objective\b"):
-        correlated_equilibrium(CHICKEN, objective)
-
-
-@pytest.mark.parametrize("coarse", [None, "no", 1, 0.0])
-def test_coarse_is_true_or_false(coarse):
-    with pytest.raises(ValueError, match=r"^coarse\b"):
-        correlated_equilibrium(CHICKEN, coarse=coarse)
-    with pytest.raises(ValueError, match=r"^coarse\b"):
-        is_correlated_equilibrium(CHICKEN, [[0.5, 0], [0, 0.5]], coarse)
-
-
-@pytest.mark.parametrize(
-    "distribution",
-    [
-        None,
-        "ab",
-        5,
-        [0.25] * 4,
-        [[0.5, 0.6], [0, 0]],
-        [[1.5, -0.5], [0, 0]],
-        [[np.nan, 1], [0, 0]],
-        [[0.5, 0.5]],
-        [[0.5, 0.5], [1]],
-    ],
-)
-def test_what_is_no_distribution(distribution):
-    with pytest.raises(ValueError, match=r"^distribution\b"):
-        is_correlated_equilibrium(CHICKEN, distribution)
-
-
-@pytest.mark.parametrize("tolerance", [-1, None, "a", np.nan, True])
-def test_wrong_tolerances(tolerance):
-    with pytest.raises(ValueError, match=r"^tolerance\b"):
-        is_correlated_equilibrium(CHICKEN, [[0.5, 0], [0, 0.5]], tolerance=tolerance)
+)  # fmt: skip
+def test_refused_by_name(use, named):
+    with pytest.raises(ValueError, match=rf"^{named}\b"):
+        use()
 
 
 @pytest.mark.parametrize("large", [1e3, 1e10, 1e14])

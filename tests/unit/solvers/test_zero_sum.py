@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from random_games import random_game, seed_numbers
+from random_games import random_game, seed_numbers, solve_in_fractions
 
 from marl_lessons.envs.games.matrix_games import matrix_game
 from marl_lessons.solvers import zero_sum
@@ -34,21 +34,11 @@ def random_payoffs(rng: np.random.Generator, shape: tuple[int, ...], kind: str) 
     }[kind]
 
 
-def bordered_solution(matrix: list[list[Fraction]]) -> list[Fraction] | None:
+def bordered_solution(matrix: list[list[int]]) -> list[Fraction] | None:
     """x_1, …, x_k, v with Σ_a x_a M[a][b] = v for every b and Σ_a x_a = 1, by elimination; None if not unique."""
     k = len(matrix)
-    rows = [[matrix[a][b] for a in range(k)] + [Fraction(-1), Fraction(0)] for b in range(k)]
-    rows.append([Fraction(1)] * k + [Fraction(0), Fraction(1)])
-    for i in range(k + 1):
-        pivot = next((r for r in range(i, k + 1) if rows[r][i] != 0), None)
-        if pivot is None:
-            return None
-        rows[i], rows[pivot] = rows[pivot], rows[i]
-        rows[i] = [entry / rows[i][i] for entry in rows[i]]
-        for r in range(k + 1):
-            if r != i and rows[r][i] != 0:
-                rows[r] = [x - rows[r][i] * y for x, y in zip(rows[r], rows[i])]
-    return [row[-1] for row in rows]
+    rows = [[*(matrix[a][b] for a in range(k)), -1] for b in range(k)]
+    return solve_in_fractions([*rows, [1] * k + [0]], [0] * k + [1])
 
 
 def exact_value(payoffs: np.ndarray) -> Fraction:
