@@ -184,21 +184,21 @@ def policy_iteration(mdp: MarkovGame, policy: np.ndarray | None = None) -> Solut
         history.append(evaluated.v)
         policies.append(policy)
         seen.add(policy.tobytes())
+        advantage = q.max(axis=1) - (policy * q).sum(axis=1)
+        left = np.where(advantage > 1e-13 * np.abs(q).max(axis=1), advantage, 0.0)
         better = improve(q, policy)
-        if np.array_equal(
-            better, policy
-        ):  # what is small beside other states' values may be large here
-            better = improve(q / sums(mdp, policy, reward)[:, None], policy)
+        if left.any() and np.array_equal(better, policy):
+            size = sums(mdp, policy, reward)  # what is small elsewhere may be large here
+            better = improve(q / size[:, None], policy)
+            left[advantage <= 1e-13 * size] = 0.0
         if better.tobytes() in seen:
             break
         policy = better
-    advantage = q.max(axis=1) - (policy * q).sum(axis=1)
-    left = float(advantage[advantage > 1e-13 * sums(mdp, policy, reward)].max(initial=0.0))
     return replace(
         evaluated,
         history=np.array(history),
         policies=np.array(policies),
-        error_bound=left * largest_horizon(mdp) if left > 0 else 0.0,
+        error_bound=float(left.max() * largest_horizon(mdp)) if left.any() else 0.0,
     )
 
 
