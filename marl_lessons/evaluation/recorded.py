@@ -1,4 +1,4 @@
-"""Learning curves of runs that are too slow to repeat in a lesson, kept in small text files that people can read.
+"""Learning curves of runs that are too slow to repeat in a lesson, kept in small text files. Lessons 09 and 10.
 
 A file holds ``about``, a table that says how the curves were made, and ``curves`` by label: for each seed a line of returns
 and a line of seconds, one entry for each moment at which the run was measured.
@@ -15,9 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from marl_lessons.checks import as_count, as_flag, as_float_array, as_indices
+from marl_lessons.checks import as_float_array, as_indices
 
-MOST_DECIMALS = 12
 PARTS = ("seeds", "env_steps", "returns", "seconds")
 BEYOND = 2**63  # the first whole number that arrays of integers cannot hold
 
@@ -38,11 +37,12 @@ class Curves:
     seeds: np.ndarray
 
     def __post_init__(self):
-        steps = _as_whole("env_steps", self.env_steps)
-        seeds = _as_whole("seeds", self.seeds)
-        shape = len(steps), len(seeds)
-        returns = as_float_array("returns", self.returns, shape)
-        seconds = as_float_array("seconds", self.seconds, shape)
+        steps = as_indices("env_steps", self.env_steps, (None,), BEYOND)
+        seeds = as_indices("seeds", self.seeds, (None,), BEYOND)
+        returns, seconds = (
+            as_float_array(name, getattr(self, name), (len(steps), len(seeds)))
+            for name in ("returns", "seconds")
+        )
         if (np.diff(steps) <= 0).any():
             raise ValueError(f"env_steps: expected increasing numbers, got {steps!r:.80}")
         if len(np.unique(seeds)) < len(seeds):
@@ -60,22 +60,15 @@ def save_curves(
     overwrite: bool = False,
     decimals: int = 2,
 ) -> None:
-    """Write curves to the file ``path``, numbers rounded to ``decimals``, at most 12; the file is there in full, or not at all.
+    """Write curves to the file ``path``, numbers rounded to ``decimals``; the file is there in full, or not at all.
 
-    ``about``: how they were made (command, versions, cores), texts, numbers and tables of them. Raises ValueError naming
-    ``path`` if there is such a file and ``overwrite`` is not True, if it is a folder, or if its folder is missing, and naming
-    any other argument.
+    ``about``: how they were made (command, versions, cores), texts, numbers and tables of them. A file that exists is
+    replaced only with ``overwrite``.
     """
-    path, overwrite = _as_path(path), as_flag("overwrite", overwrite)
-    if as_count("decimals", decimals, low=0) > MOST_DECIMALS:
-        raise ValueError(f"decimals is {decimals}; allowed are 0 to {MOST_DECIMALS}")
-    text = _as_text(check_curves("curves_by_label", curves_by_label), about, decimals)
-    if path.is_dir():
-        raise ValueError(f"path: {path} is a folder; expected the name of a file")
+    path = Path(path)
     if path.exists() and not overwrite:
         raise ValueError(f"path: {path} exists; give overwrite=True to replace it")
-    if not path.parent.is_dir():
-        raise ValueError(f"path: there is no folder {path.parent}")
+    text = _as_text(check_curves("curves_by_label", curves_by_label), about, decimals)
     handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
@@ -89,9 +82,8 @@ def save_curves(
 
 def load_curves(path) -> dict[str, Curves]:
     """The curves in a file that :func:`save_curves` wrote, by label."""
-    entries = _load(path)["curves"]
     curves = {}
-    for label, entry in entries.items():
+    for label, entry in _load(path)["curves"].items():
         try:
             per_seed = [np.array(entry[name]).T for name in ("returns", "seconds")]
             curves[label] = Curves(entry["env_steps"], *per_seed, entry["seeds"])
@@ -100,27 +92,22 @@ def load_curves(path) -> dict[str, Curves]:
     return curves
 
 
-def data_file(name: str) -> Path:
-    """The path of a file in ``data/``: beside the package in a checkout, inside it where it was installed.
-
-    Raises ValueError naming ``name`` if there is no such file, and for a name with folders in it, as ``../README.md``.
-    """
-    if isinstance(name, str) and Path(name).name != name:
-        raise ValueError(f"name: expected a file's name in data/ without folders, got {name!r:.80}")
-    package = Path(__file__).resolve().parents[1]
-    for folder in (package.parent / "data", package / "data"):
-        if isinstance(name, str) and (folder / name).is_file():
-            return folder / name
-    raise ValueError(f"name: there is no file {name!r:.80} in data/")
-
-
 def load_about(path) -> dict:
     """How the curves in a file of :func:`save_curves` were made."""
     return _load(path)["about"]
 
 
+def data_file(name: str) -> Path:
+    """The path of a file in ``data/``, a name without folders: beside the package, or inside it where it was installed."""
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package.parent / "data", package / "data"):
+        if Path(name).name == name and (folder / name).is_file():
+            return folder / name
+    raise ValueError(f"name: there is no file {name!r:.80} in data/")
+
+
 def check_curves(name: str, curves_by_label) -> dict[str, Curves]:
-    """Curves by label as a dict; raises ValueError naming ``name`` for anything else, or for none."""
+    """Curves by label, at least one, as a dict."""
     if not isinstance(curves_by_label, Mapping) or not curves_by_label:
         raise ValueError(f"{name}: expected Curves by label, got {curves_by_label!r:.80}")
     for label, curves in curves_by_label.items():
@@ -131,14 +118,7 @@ def check_curves(name: str, curves_by_label) -> dict[str, Curves]:
 
 def _as_text(curves_by_label: dict[str, Curves], about, decimals: int) -> str:
     """The content of a file: JSON with one line for each row of numbers."""
-    if not isinstance(about, Mapping) or not about:
-        raise ValueError(
-            f"about: expected a table that says how the curves were made, got {about!r:.80}"
-        )
-    try:
-        head = json.dumps(dict(about), indent=1, ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"about: expected texts and numbers, got {about!r:.80}") from error
+    head = json.dumps(dict(about), indent=1, ensure_ascii=False, allow_nan=False)
     blocks = [f"  {json.dumps(label, ensure_ascii=False)}: {{\n{_block(curves, decimals)}\n  }}"
               for label, curves in curves_by_label.items()]  # fmt: skip
     head = head.replace("\n", "\n ")
@@ -155,31 +135,9 @@ def _block(curves: Curves, decimals: int) -> str:
     return ",\n".join(lines)
 
 
-def _as_whole(name: str, value) -> np.ndarray:
-    """``value`` as an array of whole numbers below BEYOND."""
-    try:
-        return as_indices(name, value, (None,), BEYOND)
-    except ValueError as error:
-        raise ValueError(
-            f"{name}: expected a list of whole numbers from 0 to 2**63 - 1, got {value!r:.80}"
-        ) from error
-
-
-def _as_path(path) -> Path:
-    if not isinstance(path, str | os.PathLike) or "\0" in str(path):
-        raise ValueError(f"path: expected the name of a file, got {path!r:.80}")
-    return Path(path)
-
-
 def _load(path) -> dict:
-    path = _as_path(path)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ValueError(f"path: {path} cannot be read: {error}") from error
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"path: {path} is no JSON file: {error}") from error
-    parts = [content.get(k) if isinstance(content, dict) else None for k in ("about", "curves")]
-    if not all(isinstance(part, dict) for part in parts):
-        raise ValueError(f"path: {path} has no tables about and curves")
+    content = json.loads(Path(path).read_text(encoding="utf-8"))
+    for table in ("about", "curves"):
+        if not isinstance(content, dict) or not isinstance(content.get(table), dict):
+            raise ValueError(f"path: {path} has no table {table}")
     return content

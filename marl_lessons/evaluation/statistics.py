@@ -1,4 +1,4 @@
-"""Summaries over seeds."""
+"""Returns of episodes that were played, and summaries of learning curves over seeds. Lessons 01, 02, 05, 06, 09 and 10."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from marl_lessons.checks import as_count, as_flags, as_float_array, as_generator
 from marl_lessons.envs.markov_game import MarkovGame, check_game
 from marl_lessons.envs.stepping import BatchedWorlds, Worlds, check_batched_worlds
 
-# Returns measured by playing, to compare with values that were computed.
+# Whole episodes, played side by side to measure how a way of acting fares.
 
 
 def discounted_returns(
@@ -43,65 +43,11 @@ def discounted_returns(
     return returns
 
 
-# When something that is learned slowly has paid: where one learning curve overtakes another for good.
-
-LARGEST = 1e100
-
-
-def break_even(steps: np.ndarray, first: np.ndarray, second: np.ndarray, margin: float = 0.0) -> float:  # fmt: skip
-    """The first of ``steps[K]`` at which ``first[K]`` is above ``second[K]`` for good; nan if it never is.
-
-    That is by more than ``margin``, and from then on never again below it by more than ``margin``: two curves that end at the same
-    height cross again and again for noise alone.
-    """
-    steps, margin = as_steps("steps", steps), as_number("margin", margin, 0.0)
-    first = as_float_array("first", first, steps.shape)
-    gain = first - as_float_array("second", second, steps.shape)
-    for_good = np.logical_and.accumulate((gain >= -margin)[::-1])[::-1]
-    found = np.flatnonzero(for_good & (gain > margin))
-    return float(steps[found[0]]) if len(found) else np.nan
-
-
-def earned_so_far(steps: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """``[K, ...]``: the area under ``values[K, ...]`` from the first of ``steps[K]`` to each, by trapezia.
-
-    Of the returns of episodes it is, up to a factor, what all episodes until then have earned together. Raises ValueError
-    naming the argument; ``values`` beyond 1e100 are too large to be added up.
-    """
-    steps = as_steps("steps", steps)
-    values = as_float_array("values", values, (...,))
-    if values.ndim < 1 or len(values) != len(steps):
-        raise ValueError(f"values: expected {len(steps)} rows, got shape {values.shape}")
-    if np.abs(values).max(initial=0.0) > LARGEST:
-        raise ValueError(f"values: holds an entry beyond {LARGEST:g}, too large to be added up")
-    widths = np.diff(steps).reshape(-1, *[1] * (values.ndim - 1))
-    areas = widths * (values[1:] + values[:-1]) / 2
-    return np.concatenate([np.zeros((1, *values.shape[1:])), areas.cumsum(axis=0)])
-
-
-def as_steps(name: str, value) -> np.ndarray:
-    """``[K]``: increasing numbers, as floats; raises ValueError naming ``name`` for anything else."""
-    steps = as_float_array(name, value, (None,))
-    if (np.diff(steps) <= 0).any():
-        raise ValueError(f"{name}: expected increasing numbers, got {value!r:.80}")
-    return steps
-
-
-# Whole episodes of batched worlds, played side by side to measure how a way of acting fares.
-
-
 class PlayedEpisodes(NamedTuple):
     """K episodes: ``returns[K, n]``, each agent's rewards added up, and ``measured[K, ...]``, None if nothing was asked."""
 
     returns: np.ndarray
     measured: np.ndarray | None
-
-
-class Share(NamedTuple):
-    """A share of K episodes and its standard error, √(p (1 - p) / K)."""
-
-    value: float
-    error: float
 
 
 def play_episodes(
@@ -117,13 +63,11 @@ def play_episodes(
     ``act(world, observations[E, n, d])`` returns the actions, ``[E, n]`` or ``[E, n, k]``. ``measure(world)`` returns an
     array ``[E, ...]`` and is read in each world when its episode ends: ``lambda world: world.failed``, for example. Every
     world contributes as many episodes as any other, so short episodes are not counted more often than long ones. A round
-    takes as many steps as its longest episode. Raises ValueError naming the argument, and ``world`` if a round is
-    not over after ``max_steps``.
+    takes as many steps as its longest episode, and is refused if it is not over after ``max_steps``.
     """
     world = check_batched_worlds("world", world, continuous=None)
-    for name, function in (("act", act), ("measure", measure)):
-        if not callable(function) and not (name == "measure" and function is None):
-            raise ValueError(f"{name}: expected a function, got {function!r:.80}")
+    if not callable(act):
+        raise ValueError(f"act: expected a function of worlds and observations, got {act!r:.80}")
     n_rounds, rng = as_count("n_rounds", n_rounds), as_generator("rng", rng)
     max_steps = as_count("max_steps", max_steps)
     rounds = [_play_round(world, act, rng, measure, max_steps) for _ in range(n_rounds)]
@@ -131,13 +75,6 @@ def play_episodes(
     if measure is None:
         return PlayedEpisodes(returns, None)
     return PlayedEpisodes(returns, np.concatenate([played.measured for played in rounds]))
-
-
-def share(flags: np.ndarray) -> Share:
-    """The share of True among ``flags[K]`` with its standard error."""
-    flags = as_flags("flags", flags, None)
-    value = flags.mean()
-    return Share(float(value), float(np.sqrt(value * (1 - value) / len(flags))))
 
 
 def _play_round(world, act, rng: np.random.Generator, measure, max_steps: int) -> PlayedEpisodes:
@@ -149,10 +86,12 @@ def _play_round(world, act, rng: np.random.Generator, measure, max_steps: int) -
         returns += step.rewards * playing[:, None]
         over = playing & step.ended
         if measure is not None and over.any():
-            seen = _as_measured(measure(world), world.n_worlds)
+            seen = np.asarray(measure(world))
+            if seen.shape[:1] != (world.n_worlds,):
+                raise ValueError(
+                    f"measure: expected an entry for each of the {world.n_worlds} worlds, got {seen!r:.80}"
+                )
             measured = seen.copy() if measured is None else measured
-            if seen.shape != measured.shape:
-                raise ValueError(f"measure: returned shapes {measured.shape} and {seen.shape}")
             measured[over] = seen[over]
         playing &= ~step.ended
         if not playing.any():
@@ -163,22 +102,43 @@ def _play_round(world, act, rng: np.random.Generator, measure, max_steps: int) -
     )
 
 
-def _as_measured(value, n_worlds: int) -> np.ndarray:
-    """What ``measure`` returned, as an array with one entry for each world; or ValueError."""
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"measure: expected it to return an array, got {value!r:.80}") from error
-    if array.dtype == object:
-        raise ValueError(f"measure: expected it to return an array of numbers, got {value!r:.80}")
-    if array.ndim == 0 or len(array) != n_worlds:
-        raise ValueError(
-            f"measure: returned an array of shape {array.shape}; its first axis must have {n_worlds} entries, one a world"
-        )
-    return array
+# Shares of successes, and curves over seeds.
 
 
-# ------------------------------------------------------------
+class Share(NamedTuple):
+    """A share of K episodes and its standard error, √(p (1 - p) / K)."""
+
+    value: float
+    error: float
+
+
+def share(flags: np.ndarray) -> Share:
+    """The share of True among ``flags[K]`` with its standard error."""
+    flags = as_flags("flags", flags, None)
+    value = flags.mean()
+    return Share(float(value), float(np.sqrt(value * (1 - value) / len(flags))))
+
+
+def wilson_interval(successes, n, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+    """Interval (low, high) for the chance behind ``successes`` out of ``n`` independent trials (Wilson 1927).
+
+    ``successes`` and ``n``: whole numbers or arrays ``[...]`` of them; ``confidence`` in (0, 1). All chances p that are less
+    than z standard errors √(p (1 - p) / n) away from the share observed: |successes / n - p| = z √(p (1 - p) / n) at both
+    ends, which stays sensible where that share is 0 or 1.
+    """
+    successes = as_float_array("successes", successes, (...,))
+    n = as_float_array("n", n, (...,))
+    if (n != np.floor(n)).any() or n.min(initial=1) < 1:
+        raise ValueError(f"n is {n}; allowed are whole numbers of at least 1")
+    if (successes != np.floor(successes)).any() or (successes < 0).any() or (successes > n).any():
+        raise ValueError(f"successes is {successes}; allowed are whole numbers from 0 to n = {n}")
+    confidence = as_number("confidence", confidence, 0.0, np.nextafter(1, 0), open_low=True)
+    z, share = ndtri((1 + confidence) / 2), successes / n
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    low = np.where(successes == 0, 0.0, centre - half)
+    high = np.where(successes == n, 1.0, centre + half)
+    return low, high
 
 
 class Band(NamedTuple):
@@ -200,17 +160,10 @@ def band(values: np.ndarray, share: float = 0.8) -> Band:
 def first_episodes(returns, n_episodes: int) -> np.ndarray:
     """``[n_episodes, E]``: the first episodes' returns of every seed, from one array ``[episodes]`` per seed.
 
-    With arrays ``[episodes, n]`` the result is ``[n_episodes, E, n]``. Raises ValueError naming the argument, also if a
-    seed finished fewer episodes.
+    With arrays ``[episodes, n]`` the result is ``[n_episodes, E, n]``. Every seed must have finished that many.
     """
     n_episodes = as_count("n_episodes", n_episodes)
-    if not isinstance(returns, list | tuple) or not returns:
-        raise ValueError(f"returns: expected a list of one array per seed, got {returns!r:.80}")
     returns = [as_float_array(f"returns[{e}]", r, (...,)) for e, r in enumerate(returns)]
-    if any(r.ndim == 0 or r.shape[1:] != returns[0].shape[1:] for r in returns):
-        raise ValueError(
-            f"returns: expected arrays [episodes] or [episodes, n], got shapes {[r.shape for r in returns]}"
-        )
     shortest = min(len(r) for r in returns)
     if shortest < n_episodes:
         raise ValueError(
@@ -220,7 +173,7 @@ def first_episodes(returns, n_episodes: int) -> np.ndarray:
 
 
 def running_mean(values: np.ndarray, window: int) -> np.ndarray:
-    """``[K - window + 1, E]``: mean of ``window`` consecutive rows of ``values[K, E]``; raises ValueError if too few."""
+    """``[K - window + 1, E]``: mean of ``window`` consecutive rows of ``values[K, E]``."""
     values = as_float_array("values", values, (None, None))
     if as_count("window", window) > len(values):
         raise ValueError(
@@ -230,30 +183,40 @@ def running_mean(values: np.ndarray, window: int) -> np.ndarray:
     return (total[window:] - total[:-window]) / window
 
 
-def wilson_interval(successes, n, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Interval (low, high) for the chance behind ``successes`` out of ``n`` independent trials (Wilson 1927).
+# When something that is learned slowly has paid: where one learning curve overtakes another for good.
 
-    ``successes`` and ``n``: whole numbers or arrays ``[...]`` of them; ``confidence`` in (0, 1). All chances p that are less
-    than z standard errors √(p (1 - p) / n) away from the share observed, so it stays sensible where that is 0 or 1. Raises
-    ValueError naming the argument.
+
+def break_even(steps: np.ndarray, first: np.ndarray, second: np.ndarray, margin: float = 0.0) -> float:  # fmt: skip
+    """The first of ``steps[K]`` at which ``first[K]`` is above ``second[K]`` for good; nan if it never is.
+
+    That is by more than ``margin``, and from then on never again below it by more than ``margin``: two curves that end at the same
+    height cross again and again for noise alone.
     """
-    successes = as_float_array("successes", successes, (...,))
-    n = as_float_array("n", n, (...,))
-    if (n != np.floor(n)).any() or n.min(initial=1) < 1:
-        raise ValueError(f"n is {n}; allowed are whole numbers of at least 1")
-    if (successes != np.floor(successes)).any() or (successes < 0).any() or (successes > n).any():
-        raise ValueError(f"successes is {successes}; allowed are whole numbers from 0 to n = {n}")
-    confidence = as_number("confidence", confidence, 0.0, 1.0, open_low=True)
-    if confidence == 1:
-        raise ValueError("confidence is 1; allowed is a number in (0, 1)")
-    return wilson_bounds(successes, n, ndtri((1 + confidence) / 2))
+    steps, margin = as_steps("steps", steps), as_number("margin", margin, 0.0)
+    first = as_float_array("first", first, steps.shape)
+    gain = first - as_float_array("second", second, steps.shape)
+    for_good = np.logical_and.accumulate((gain >= -margin)[::-1])[::-1]
+    found = np.flatnonzero(for_good & (gain > margin))
+    return float(steps[found[0]]) if len(found) else np.nan
 
 
-def wilson_bounds(successes, n, z: float) -> tuple[np.ndarray, np.ndarray]:
-    """``[...]`` each: the two p with |successes / n - p| = z √(p (1 - p) / n). A pure function of checked arrays."""
-    share = successes / n
-    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
-    low = np.where(successes == 0, 0.0, centre - half)
-    high = np.where(successes == n, 1.0, centre + half)
-    return low, high
+def earned_so_far(steps: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """``[K, ...]``: the area under ``values[K, ...]`` from the first of ``steps[K]`` to each, by trapezia.
+
+    Of the returns of episodes it is, up to a factor, what all episodes until then have earned together.
+    """
+    steps = as_steps("steps", steps)
+    values = as_float_array("values", values, (...,))
+    if values.ndim < 1 or len(values) != len(steps):
+        raise ValueError(f"values: expected {len(steps)} rows, got shape {values.shape}")
+    widths = np.diff(steps).reshape(-1, *[1] * (values.ndim - 1))
+    areas = widths * (values[1:] + values[:-1]) / 2
+    return np.concatenate([np.zeros((1, *values.shape[1:])), areas.cumsum(axis=0)])
+
+
+def as_steps(name: str, value) -> np.ndarray:
+    """``[K]``: increasing numbers, as floats."""
+    steps = as_float_array(name, value, (None,))
+    if (np.diff(steps) <= 0).any():
+        raise ValueError(f"{name}: expected increasing numbers, got {value!r:.80}")
+    return steps

@@ -1,10 +1,8 @@
-"""Two-agent zero-sum matrix games, solved exactly: one by a linear programme, many at once by the simplex method.
+"""Two-agent zero-sum matrix games: one in exact arithmetic, many at once by the simplex method. Lessons 03 and 04.
 
 One matrix ``payoffs[A_1, A_2]`` is enough: what the row agent gains, the column agent loses. Some strategy earns the row
 agent at least v on average, and some strategy of the column agent costs at most v (von Neumann 1928): v is the value of the
 game, and the two are optimal. What any two strategies guarantee and concede brackets v, which proves how good they are.
-
-``maxmin_programme``, ``guarantees`` and ``basic_strategies`` are pure functions of arrays that their callers have checked.
 """
 
 from __future__ import annotations
@@ -12,13 +10,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import linprog
 
 from marl_lessons.checks import as_float_array, as_indices
-from marl_lessons.envs.games.matrix_games import LARGEST, check_agent, payoffs_of
+from marl_lessons.envs.games.matrix_games import LARGEST, cancels, check_agent, payoffs_of
+from marl_lessons.solvers.exact import exact, optimal_strategies
 
-# In units of a game's spread: the gap put down to rounding, the largest gap returned, what is 0 to the simplex method.
-ROUNDING, LARGEST_GAP, NOTHING = 1e-12, 1e-6, 1e-13
+# In units of a game's spread: the gap put down to rounding, and what is 0 to the simplex method.
+ROUNDING, NOTHING = 1e-12, 1e-13
 
 
 class Security(NamedTuple):
@@ -47,53 +45,42 @@ class ZeroSum(NamedTuple):
 def maxmin(game, agent: int = 0) -> Security:
     """The security strategy of ``agent`` in a matrix game: it maximises the payoff in the worst case.
 
-    The others, however many they are, count as one opponent who chooses joint actions. The worst case against a given
-    strategy is a single joint action, so it does not matter here whether they can correlate. (It matters for the least to
-    which they can hold the agent down: that equals ``value`` for certain only if they can.)
+    maximise v subject to Σ_a x_a R(a, b) ≥ v for every b: a linear programme (Albrecht et al. 2024, Sec. 4.3.1), solved in
+    fractions, so that a penalty of 10^7 does not hide a gain of 1. The others, however many they are, count as one opponent
+    who chooses joint actions b. The worst case against a given strategy is a single joint action, so it does not matter here
+    whether they can correlate. (It matters for the least to which they can hold the agent down: that equals ``value`` for
+    certain only if they can.)
 
-    ``game`` may be a MarkovGame with one state or payoffs ``[n, A_1, …, A_n]``, zero-sum or not (Albrecht et al. 2024,
-    Sec. 4.3).
+    ``game`` may be a MarkovGame with one state or payoffs ``[n, A_1, …, A_n]``, zero-sum or not.
     """
     payoffs = payoffs_of(game)
-    mine = payoffs[check_agent(payoffs, agent)]
-    mine = np.moveaxis(mine, agent, 0).reshape(mine.shape[agent], -1)
-    strategy = _distribution(maxmin_programme(_normalised("game", mine)[0]))
-    return Security(strategy, float((strategy @ mine).min()))
+    strategy, _, value = optimal_strategies(exact(own_table(payoffs, check_agent(payoffs, agent))))
+    return Security(strategy.astype(float), float(value))
 
 
-def maxmin_programme(payoffs: np.ndarray) -> np.ndarray:
-    """``[A]``: the strategy x that maximises v subject to Σ_a x_a R(a, b) ≥ v for every b.
-
-    ``payoffs[A, B]`` of the agent who maximises; a linear programme in the variables x_1, …, x_A, v (Albrecht et al. 2024,
-    Sec. 4.3.1).
-    """
-    n_mine, n_theirs = payoffs.shape
-    result = linprog(
-        c=np.append(np.zeros(n_mine), -1.0),  # maximise v
-        A_ub=np.column_stack([-payoffs.T, np.ones(n_theirs)]),  # v - Σ_a x_a R(a, b) ≤ 0
-        b_ub=np.zeros(n_theirs),
-        A_eq=[np.append(np.ones(n_mine), 0.0)],  # Σ_a x_a = 1
-        b_eq=[1.0],
-        bounds=[(0, None)] * n_mine + [(None, None)],
-    )
-    return result.x[:-1]
+def own_table(payoffs: np.ndarray, agent: int) -> np.ndarray:
+    """``[A_i, joint actions of the others]``: the payoffs of ``agent``, from ``payoffs[n, A_1, …, A_n]``."""
+    return np.moveaxis(payoffs[agent], agent, 0).reshape(payoffs.shape[1 + agent], -1)
 
 
 def solve_zero_sum(payoffs, guess=None) -> ZeroSum:
     """The values of many zero-sum matrix games at once, and a pair of optimal strategies of each.
 
     ``payoffs[..., A_1, A_2]``: what the row agent earns and the column agent pays. ``guess[..., A_1]``: the ``basis`` of
-    earlier games with similar payoffs, or None.
+    earlier games with similar payoffs, or None. A pair of matrices, what each of two agents earns, is refused: as an array of
+    games it would be two.
 
     The guess is tried first, without it a pair of pure strategies. Games that it does not solve are solved by the simplex
-    method (Dantzig 1951), and those few in which rounding spoils that by :func:`maxmin_programme`. A solution is accepted
-    for its gap alone, so that a bad guess costs only time. The gap is an error of rounding: 1e-12 of a game's spread or
-    less, and 1e-6 at most where the linear programme had to help.
+    method (Dantzig 1951), and those few in which rounding spoils that in fractions. A solution is accepted for its gap
+    alone, so that a bad guess costs only time. The gap is an error of rounding: 1e-12 of a game's spread or less.
     """
+    is_pair = isinstance(payoffs, list | tuple) and len(payoffs) == 2
     payoffs = as_float_array("payoffs", payoffs, (..., None, None))
+    if is_pair and payoffs.ndim == 3 and payoffs.any() and cancels(payoffs):
+        raise ValueError("payoffs: expected the row agent's matrix A alone, got a pair [A, -A]")
     *shape, n_rows, n_columns = payoffs.shape
     games = payoffs.reshape(-1, n_rows, n_columns)
-    scaled, spread = _normalised("payoffs", games)
+    scaled, spread = _normalised(games)
     if guess is None:
         basis = _pure_basis(scaled)
     else:
@@ -107,7 +94,8 @@ def solve_zero_sum(payoffs, guess=None) -> ZeroSum:
         row[left], column[left] = basic_strategies(scaled[left], basis[left])
         gap[left] = _gap(scaled[left], row[left], column[left])
         for k in left[~(gap[left] <= ROUNDING)]:
-            row[k], column[k], gap[k] = _by_programme(scaled[k], row[k], column[k], gap[k])
+            row[k], column[k], _ = optimal_strategies(exact(games[k]))
+            gap[k] = _gap(scaled[k], row[k], column[k])
     value = (row[:, None, :] @ games @ column[:, :, None])[:, 0, 0]
     result = ZeroSum(value, row, column, np.maximum(gap, 0.0) * spread, basis)
     return ZeroSum(*(part.reshape((*shape, *part.shape[1:])) for part in result))
@@ -140,13 +128,10 @@ def basic_strategies(payoffs: np.ndarray, basis: np.ndarray) -> tuple[np.ndarray
     return _distribution(x), _distribution(y[:, :n_columns])
 
 
-def _normalised(name: str, payoffs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Payoffs ``[..., A_1, A_2]`` moved and scaled into [1, 2], which keeps optimal strategies; and their spread ``[...]``.
-
-    Raises ValueError naming ``name`` for payoffs that are too large to subtract; the spread is largest minus smallest.
-    """
+def _normalised(payoffs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Payoffs ``[..., A_1, A_2]`` moved and scaled into [1, 2], which keeps optimal strategies; and their spread ``[...]``."""
     if np.abs(payoffs).max(initial=0.0) > LARGEST:
-        raise ValueError(f"{name}: allowed are payoffs of size {LARGEST:g} at most")
+        raise ValueError(f"payoffs: allowed are payoffs of size {LARGEST:g} at most")
     lowest = payoffs.min(axis=(-2, -1), keepdims=True)
     spread = payoffs.max(axis=(-2, -1), keepdims=True) - lowest
     return 1 + (payoffs - lowest) / np.where(spread > 0, spread, 1.0), spread[..., 0, 0]
@@ -220,13 +205,3 @@ def _pivot(table: np.ndarray, basis: np.ndarray, games: np.ndarray, entering: np
     table[games] -= column[:, :, None] * pivot_row[:, None, :]
     table[games, leaving] = pivot_row
     basis[games, leaving] = entering
-
-
-def _by_programme(payoffs: np.ndarray, row: np.ndarray, column: np.ndarray, gap: float) -> tuple:
-    """Strategies and gap of one game by linear programmes, or those given if they are better."""
-    found = tuple(_distribution(maxmin_programme(p)) for p in (payoffs, -payoffs.T))
-    new_gap = _gap(payoffs, *found)
-    best = (row, column, gap) if gap <= new_gap else (*found, new_gap)
-    if not best[2] <= LARGEST_GAP:
-        raise ArithmeticError(f"a zero-sum game was solved with a gap of {best[2]:.3g} only")
-    return best

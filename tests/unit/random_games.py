@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from fractions import Fraction
 
 import numpy as np
 from hypothesis import strategies as st
@@ -93,3 +94,18 @@ def optimum_by_enumeration(mdp: MarkovGame) -> np.ndarray:
     v = np.zeros(mdp.n_states)
     v[alive] = values[..., 0].max(axis=0)
     return v
+
+
+def solve_in_fractions(system: list, right: list) -> list[Fraction] | None:
+    """Gauss-Jordan elimination in rational numbers; None for a singular system."""
+    rows = [[Fraction(v) for v in (*row, b)] for row, b in zip(system, right)]
+    for k in range(len(rows)):
+        pivot = next((i for i in range(k, len(rows)) if rows[i][k] != 0), None)
+        if pivot is None:
+            return None
+        rows[k], rows[pivot] = rows[pivot], rows[k]
+        rows[k] = [v / rows[k][k] for v in rows[k]]
+        for i, row in enumerate(rows):
+            if i != k and row[k] != 0:
+                rows[i] = [v - row[k] * w for v, w in zip(row, rows[k])]
+    return [row[-1] for row in rows]

@@ -18,12 +18,7 @@ from marl_lessons.envs.games.matrix_games import (
     matrix_game,
     payoffs_of,
 )
-from marl_lessons.solvers.matrix_games import (
-    action_payoffs,
-    best_actions,
-    expected_payoffs,
-    on_unit_scale,
-)
+from marl_lessons.solvers.matrix_games import expected_payoffs
 
 shapes = st.lists(st.integers(1, 4), min_size=1, max_size=3).map(tuple)
 PENNIES = np.array([[[1.0, -1.0], [-1.0, 1.0]], [[-1.0, 1.0], [1.0, -1.0]]])
@@ -75,37 +70,6 @@ def test_expected_payoffs(seed, shape):
     assert np.allclose(expected_payoffs(matrix_game(payoffs), strategies), expected, atol=1e-12)
 
 
-@given(seed_numbers, shapes)
-def test_action_payoffs_and_best_actions(seed, shape):
-    payoffs, strategies = draw(seed, shape)
-    for agent, count in enumerate(shape):
-        alone = [[*strategies[:agent], row, *strategies[agent + 1 :]] for row in np.eye(count)]
-        expected = np.array([earned(payoffs, agent, each) for each in alone])
-        unknown = [*strategies[:agent], None, *strategies[agent + 1 :]]
-        assert np.allclose(action_payoffs(payoffs, agent, unknown), expected, atol=1e-12)
-        best = best_actions(payoffs, agent, unknown)
-        assert best.tolist() == (expected > expected.max() - 1e-9).tolist()
-
-
-def test_ties_among_best_actions():
-    assert best_actions(PENNIES, 0, [None, [0.5, 0.5]]).tolist() == [True, True]
-    assert best_actions(PENNIES, 1, [[0.5, 0.5], None]).tolist() == [True, True]
-    assert best_actions(PENNIES, 0, [None, [0.6, 0.4]]).tolist() == [True, False]
-    assert best_actions(PENNIES, 1, [[0.6, 0.4], None]).tolist() == [False, True]
-    assert best_actions(PENNIES, 0, [None, [0.6, 0.4]], tolerance=0.41).tolist() == [True, True]
-    assert best_actions(PENNIES, 0, [None, [0.6, 0.4]], tolerance=0.39).tolist() == [True, False]
-    assert best_actions(PENNIES, 0, [None, [0.5, 0.5]], tolerance=0).tolist() == [True, True]
-
-
-@given(seed_numbers, shapes, st.sampled_from([1e-9, 1.0, 1e6]), st.floats(-1e3, 1e3))
-def test_the_unit_scale_keeps_the_order(seed, shape, scale, offset):
-    payoffs, _ = draw(seed, shape)
-    moved = on_unit_scale(scale * payoffs)
-    span = np.ptp(payoffs) or 1.0
-    assert np.allclose(moved, (payoffs - payoffs.min()) / span, atol=1e-12)
-    assert (on_unit_scale(np.full(shape, offset)) == 0).all()
-
-
 def test_rewards_that_cancel():
     assert cancels(PENNIES) and not cancels(-np.abs(PENNIES))
     assert not cancels(PENNIES[:1]) and not cancels(np.zeros((1, 3)))
@@ -145,11 +109,8 @@ def test_what_is_no_matrix_game(value):
             payoffs_of(value, name=name)
     with pytest.raises(ValueError, match=r"^payoffs\b"):
         matrix_game(value)
-    for compute in (expected_payoffs, lambda g, s: action_payoffs(g, 0, s)):
-        with pytest.raises(ValueError, match=r"^game\b"):
-            compute(value, [[0.5, 0.5]] * 2)
     with pytest.raises(ValueError, match=r"^game\b"):
-        best_actions(value, 0, [[0.5, 0.5]] * 2)
+        expected_payoffs(value, [[0.5, 0.5]] * 2)
 
 
 def test_games_of_another_kind_than_asked_for():
@@ -173,10 +134,6 @@ def test_wrong_names(names):
 def test_wrong_agents(agent):
     with pytest.raises(ValueError, match=r"^agent\b"):
         check_agent(PENNIES, agent)
-    with pytest.raises(ValueError, match=r"^agent\b"):
-        action_payoffs(PENNIES, agent, [[0.5, 0.5]] * 2)
-    with pytest.raises(ValueError, match=r"^agent\b"):
-        best_actions(PENNIES, agent, [[0.5, 0.5]] * 2)
 
 
 def test_agents_are_numbered_from_0():
@@ -215,8 +172,6 @@ def test_wrong_strategies(strategies):
         check_strategies((2, 2), strategies)
     with pytest.raises(ValueError, match=r"^strategies\b"):
         expected_payoffs(PENNIES, strategies)
-    with pytest.raises(ValueError, match=r"^strategies\b"):
-        action_payoffs(PENNIES, 0, strategies)
     with pytest.raises(ValueError, match=r"^others\b"):
         check_strategies((2, 2), strategies, name="others")
 
@@ -228,9 +183,3 @@ def test_strategies_may_be_lists_or_arrays_and_one_may_be_skipped():
     assert np.array_equal(check_strategies((2, 2), [None, HALF], skip=0)[1], HALF)
     with pytest.raises(ValueError, match=r"^strategies\[1\]"):
         check_strategies((2, 2), [None, None], skip=0)
-
-
-@pytest.mark.parametrize("tolerance", [-1e-9, None, "a", np.nan, True])
-def test_wrong_tolerance(tolerance):
-    with pytest.raises(ValueError, match=r"^tolerance\b"):
-        best_actions(PENNIES, 0, [HALF, HALF], tolerance)

@@ -246,7 +246,7 @@ def test_curves_with_other_steps_cannot_be_compared():
         break_even([1, 2], [0, 1], [0, NAN])
     with pytest.raises(ValueError, match=r"^margin"):
         break_even([1, 2], [0, 1], [0, 1], -1)
-    for bad in (3.0, [1.0], [[1], [2], [3]], "x", [1, NAN], [1e308, 1e308]):
+    for bad in (3.0, [1.0], [[1], [2], [3]], "x", [1, NAN]):
         with pytest.raises(ValueError, match=r"^values"):
             earned_so_far([1, 2], bad)
     with pytest.raises(ValueError, match=r"^success\['a'\]"):

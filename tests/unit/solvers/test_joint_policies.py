@@ -178,44 +178,25 @@ def test_policies_that_never_terminate_have_no_value_without_discount():
 
 GAME = two_cars(1)
 HALF = np.full((5, 2), 0.5)
-
-
-@pytest.mark.parametrize("game", [None, "game", 5, GAME.reward, {}])
-def test_what_is_no_game(game):
-    with pytest.raises(ValueError, match=r"^game\b"):
-        joint_policy_evaluation(game, [HALF, HALF])
-    with pytest.raises(ValueError, match=r"^game\b"):
-        best_response(game, 0, [None, HALF])
-
-
-@pytest.mark.parametrize("agent", [-1, 2, 0.0, "a", None, True])
-def test_wrong_agents(agent):
-    with pytest.raises(ValueError, match=r"^agent\b"):
-        best_response(GAME, agent, [HALF, HALF])
+WRONG = [
+    *(None, 5, [HALF], [HALF] * 3),
+    *([HALF, bad] for bad in (None, HALF[:4], 2 * HALF, HALF * np.nan, [[1, 0], [1]], "a")),
+]
 
 
 @pytest.mark.parametrize(
-    "policies",
+    ("use", "named"),
     [
-        None,
-        "ab",
-        5,
-        [HALF],
-        [HALF] * 3,
-        [HALF, None],
-        [HALF, HALF[:4]],
-        [HALF, 2 * HALF],
-        [HALF, HALF * np.nan],
-        [HALF, [[1, 0], [1]]],
-        [HALF, HALF + np.array([1, -1])],
-        [HALF, "a"],
+        *((lambda g=g: joint_policy_evaluation(g, [HALF, HALF]), "game") for g in (None, "game", GAME.reward)),
+        *((lambda g=g: best_response(g, 0, [None, HALF]), "game") for g in (None, "game", GAME.reward)),
+        *((lambda a=a: best_response(GAME, a, [HALF, HALF]), "agent") for a in (-1, 2, 0.0, None, True)),
+        *((lambda w=w: joint_policy_evaluation(GAME, w), "policies") for w in WRONG),
+        *((lambda w=w: best_response(GAME, 0, w), "policies") for w in WRONG),
     ],
-)
-def test_wrong_policies(policies):
-    with pytest.raises(ValueError, match=r"^policies\b"):
-        joint_policy_evaluation(GAME, policies)
-    with pytest.raises(ValueError, match=r"^policies\b"):
-        best_response(GAME, 0, policies)
+)  # fmt: skip
+def test_refused_by_name(use, named):
+    with pytest.raises(ValueError, match=rf"^{named}\b"):
+        use()
 
 
 def test_a_strategy_is_a_policy_where_there_is_one_state():

@@ -14,11 +14,14 @@ from random_games import (
 )
 
 from marl_lessons.envs import MarkovGame
+from marl_lessons.evaluation import nash_conv
 from marl_lessons.solvers import (
     action_values,
+    best_response,
     expectation_backup,
     greedy_policy,
     optimality_backup,
+    planning,
     policy_evaluation,
     policy_iteration,
     value_iteration,
@@ -197,9 +200,6 @@ def test_terminal_states_are_worth_nothing():
 def test_policy_iteration_stops_in_spite_of_rounding(monkeypatch):
     """Two equal states paying 1e5, and one that chooses between them and is worth 0: there is nothing to
     improve."""
-    import importlib
-
-    module = importlib.import_module("marl_lessons.solvers.planning")
     calls = []
 
     def counted(q, policy):
@@ -207,7 +207,7 @@ def test_policy_iteration_stops_in_spite_of_rounding(monkeypatch):
         assert len(calls) < 100, "policy iteration does not stop"
         return improve(q, policy)
 
-    monkeypatch.setattr(module, "improve", counted)
+    monkeypatch.setattr(planning, "improve", counted)
     stay, discount, paid = 0.95, 0.9, 1e5
     transition = np.zeros((3, 2, 3))
     transition[[0, 1], :, [0, 1]], transition[[0, 1], :, 2] = stay, 1 - stay
@@ -219,3 +219,28 @@ def test_policy_iteration_stops_in_spite_of_rounding(monkeypatch):
     assert (
         np.abs(solution.v[:2] - paid / (1 - discount * stay)).max() <= solution.error_bound + 1e-6
     )
+
+
+@pytest.mark.parametrize("large", [0.0, 1.0, 1e6, 1e12])
+@pytest.mark.parametrize("small", [1.0, 1e-5, 1e-12, 1e-200])
+def test_large_values_elsewhere_hide_no_small_ones(large, small):
+    """Two states that never meet: one pays ``large`` whatever is done, the other nothing or ``small``."""
+    transition = np.broadcast_to(np.eye(2)[:, None], (2, 2, 2))
+    mdp = MarkovGame(transition, [[[large, large], [0.0, small]]], 0.999)
+    solution = policy_iteration(mdp)
+    assert solution.v == pytest.approx([1e3 * large, 1e3 * small], rel=1e-9)
+    assert solution.error_bound <= 1e-9 * 1e3 * small
+    alone = MarkovGame(mdp.transition, mdp.reward, 0.999, initial=[0, 1])
+    assert nash_conv(alone, [[[1, 0], [1, 0]]]) == pytest.approx(1e3 * small, rel=1e-9)
+    assert best_response(alone, 0, [None]).policy[1].tolist() == [0, 1]
+
+
+def test_rewards_that_cancel_do_not_make_an_episode_endless():
+    """Going costs 0.3 and pays 0.1 + 0.2, which rounding makes a little less or more than waiting for nothing."""
+    for paid in (0.1 + 0.2, 0.3, np.nextafter(0.3, 0)):
+        transition = np.zeros((3, 2, 3))
+        transition[0, [0, 1], [0, 1]] = transition[1, :, 2] = transition[2, :, 2] = 1.0
+        reward = [[[0.0, -0.3], [paid, paid], [0.0, 0.0]]]
+        mdp = MarkovGame(transition, reward, 1.0, terminal=[False, False, True], episodic=True)
+        solution = policy_iteration(mdp)
+        assert solution.policy[0].tolist() == [0, 1] and abs(solution.v[0]) < 1e-15

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from random_games import solve_in_fractions
 
 from marl_lessons.envs import cliff_walking, corner_grid, jumping_grid
 from marl_lessons.envs.stepping import rollout
@@ -15,7 +16,7 @@ from marl_lessons.solvers import policy_evaluation, policy_iteration, value_iter
 MOVES = {"up": (-1, 0), "right": (0, 1), "down": (1, 0), "left": (0, -1)}
 
 PRINTED = tomllib.loads(
-    (Path(__file__).parents[2] / "data/textbook_values.toml").read_text(encoding="utf-8")
+    (Path(__file__).parents[3] / "data/textbook_values.toml").read_text(encoding="utf-8")
 )
 
 
@@ -38,19 +39,6 @@ def jump(row: int, column: int, move: tuple[int, int]) -> tuple[int, int, int]:
     return (r, c, 0) if 0 <= r < 5 and 0 <= c < 5 else (row, column, -1)
 
 
-def solve_exactly(system: list[list[Fraction]], right: list[Fraction]) -> list[Fraction]:
-    """Gauss-Jordan elimination in rational numbers."""
-    rows = [[*row, b] for row, b in zip(system, right, strict=True)]
-    for k in range(len(rows)):
-        pivot = next(i for i in range(k, len(rows)) if rows[i][k] != 0)
-        rows[k], rows[pivot] = rows[pivot], rows[k]
-        rows[k] = [x / rows[k][k] for x in rows[k]]
-        for i, row in enumerate(rows):
-            if i != k and row[k] != 0:
-                rows[i] = [x - row[k] * y for x, y in zip(row, rows[k], strict=True)]
-    return [row[-1] for row in rows]
-
-
 def test_random_policy_on_the_jumping_grid_has_the_books_digits():
     v = policy_evaluation(jumping_grid(), uniform(jumping_grid())).v
     assert np.array_equal(np.round(v, 1) + 0.0, digits("example_3_5"))
@@ -66,7 +54,7 @@ def test_random_policy_on_the_jumping_grid_equals_a_rational_solution(method):
             r, c, paid = jump(*divmod(s, 5), move)
             system[s][5 * r + c] -= gamma * quarter
             right[s] += quarter * paid
-    exact = np.array([float(x) for x in solve_exactly(system, right)])
+    exact = np.array([float(x) for x in solve_in_fractions(system, right)])
     v = policy_evaluation(jumping_grid(), uniform(jumping_grid()), method, tolerance=1e-9).v
     assert np.abs(v - exact).max() < 1e-8
 

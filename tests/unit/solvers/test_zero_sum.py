@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from random_games import random_game, seed_numbers
+from random_games import random_game, seed_numbers, solve_in_fractions
 
 from marl_lessons.envs.games.matrix_games import matrix_game
 from marl_lessons.solvers import zero_sum
@@ -34,21 +34,11 @@ def random_payoffs(rng: np.random.Generator, shape: tuple[int, ...], kind: str) 
     }[kind]
 
 
-def bordered_solution(matrix: list[list[Fraction]]) -> list[Fraction] | None:
+def bordered_solution(matrix: list[list[int]]) -> list[Fraction] | None:
     """x_1, …, x_k, v with Σ_a x_a M[a][b] = v for every b and Σ_a x_a = 1, by elimination; None if not unique."""
     k = len(matrix)
-    rows = [[matrix[a][b] for a in range(k)] + [Fraction(-1), Fraction(0)] for b in range(k)]
-    rows.append([Fraction(1)] * k + [Fraction(0), Fraction(1)])
-    for i in range(k + 1):
-        pivot = next((r for r in range(i, k + 1) if rows[r][i] != 0), None)
-        if pivot is None:
-            return None
-        rows[i], rows[pivot] = rows[pivot], rows[i]
-        rows[i] = [entry / rows[i][i] for entry in rows[i]]
-        for r in range(k + 1):
-            if r != i and rows[r][i] != 0:
-                rows[r] = [x - rows[r][i] * y for x, y in zip(rows[r], rows[i])]
-    return [row[-1] for row in rows]
+    rows = [[*(matrix[a][b] for a in range(k)), -1] for b in range(k)]
+    return solve_in_fractions([*rows, [1] * k + [0]], [0] * k + [1])
 
 
 def exact_value(payoffs: np.ndarray) -> Fraction:
@@ -150,8 +140,7 @@ def test_strategies_prove_the_value(kind, seed, shape):
     solved = solve_zero_sum(payoffs)
     assert solved.value.shape == (3, 7) and solved.row.shape == (3, 7, shape[0])
     assert solved.column.shape == (3, 7, shape[1]) and solved.gap.shape == (3, 7)
-    # Differences of 1e-7 between payoffs may be lost in a linear programme, whose tolerance is of that size.
-    check_optimal(payoffs, solved, 1e-6 if kind == "nearly equal" else 1e-12)
+    check_optimal(payoffs, solved)
 
 
 @pytest.mark.parametrize("kind", ["normal", "small integers", "repeated rows", "large"])
@@ -259,20 +248,43 @@ def test_saddle_points_need_no_simplex_method_and_are_played_pure(monkeypatch):
     assert solved.value == 0 and solved.row[-1] == 1 and solved.column[-1] == 1
 
 
-def test_the_linear_programme_helps_where_the_simplex_method_fails(monkeypatch):
+def test_fractions_help_where_the_simplex_method_fails(monkeypatch):
     games = np.array([PENNIES, [[3, -1], [-2, 4]]])
     monkeypatch.setattr(zero_sum, "_simplex_basis", lambda p: np.full(p.shape[:2], 2))
     solved = solve_zero_sum(games)
-    assert np.allclose(solved.value, [0, 1], atol=1e-9) and np.all(solved.gap <= 1e-8 * 6)
-    monkeypatch.setattr(zero_sum, "maxmin_programme", lambda p: np.eye(len(p))[0])
-    with pytest.raises(ArithmeticError, match="gap"):
-        solve_zero_sum(games)
+    assert np.allclose(solved.value, [0, 1], rtol=0, atol=1e-15) and np.all(solved.gap < 1e-15)
+
+
+def test_a_large_penalty_hides_no_small_gain():
+    penalty = np.array([[1, 1], [1, 0], [2, 2], [-1e7, 1]])
+    safe = maxmin([penalty, -penalty])
+    assert safe.strategy.tolist() == [0, 0, 1, 0] and safe.value == 2
+    table = np.array([[2, 1, 3], [1, 2, -1e7], [-1e7, 3, 0]])
+    mine, theirs = maxmin([table, -table]), maxmin([table, -table], agent=1)
+    value = float(exact_value(table))
+    assert value == pytest.approx(1.0000004, abs=1e-7)
+    assert mine.value == pytest.approx(value, rel=1e-15) and theirs.value == -mine.value
+    solved = solve_zero_sum(table)
+    least, most = guarantees(table, solved.row, solved.column)
+    assert most - least < 1e-8 and abs(solved.value - value) < 1e-8
+
+
+@pytest.mark.parametrize("exponent", [0, 4, 8, 12, 15])
+def test_maxmin_is_exact_whatever_the_range_of_payoffs(exponent):
+    rng = np.random.default_rng(exponent)
+    for _ in range(30):
+        payoffs = rng.integers(-3, 4, size=(2, 3, 3)).astype(float)
+        payoffs[:, rng.integers(3), rng.integers(3)] -= 10.0**exponent
+        value = float(exact_value(payoffs[0]))
+        found = maxmin(payoffs)
+        assert found.value == pytest.approx(value, rel=1e-15, abs=1e-300)
+        assert (found.strategy @ payoffs[0]).min() >= value - 1e-15 * 10.0**exponent
 
 
 def test_nearly_equal_games_are_solved_within_the_promise():
     payoffs = np.random.default_rng(2).integers(-1, 2, size=(300, 5, 5)) + 0.0
     payoffs += 1e-10 * np.random.default_rng(3).normal(size=payoffs.shape)
-    check_optimal(payoffs, solve_zero_sum(payoffs), 1e-8)
+    check_optimal(payoffs, solve_zero_sum(payoffs))
 
 
 @pytest.mark.parametrize("shape", [(0, 3, 2), (4, 0, 3, 2)])
@@ -361,6 +373,7 @@ def test_maxmin_ignores_what_the_others_earn():
         (PENNIES, [-1, 0], "guess"),
         (PENNIES, [0.5, 0.5], "guess"),
         (PENNIES, solve_zero_sum(PENNIES), "guess"),
+        ([PENNIES, [[-1, 1], [1, -1]]], None, r"payoffs: .* pair \[A, -A\]"),
     ],
 )
 def test_bad_input_to_solve_zero_sum(payoffs, guess, named):

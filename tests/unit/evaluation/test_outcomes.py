@@ -1,13 +1,10 @@
 """Where learners end, and what actions seem to be worth: against enumeration, plain loops and play."""
 
-from statistics import NormalDist
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import brentq
-from scipy.stats import binom
 
 from marl_lessons.algorithms.tables.independent_q import (
     IndependentConfig,
@@ -40,64 +37,6 @@ from marl_lessons.solvers import stationary_equilibria
 
 CLIMBING = CATALOGUE["climbing"].game
 PAYOFFS = np.array([[11, -30, 0], [-30, 7, 0], [0, 6, 5]], dtype=float)
-NAN = float("nan")
-
-
-@given(st.integers(2, 400), st.integers(0, 10**6), st.floats(0.5, 0.999))
-def test_wilson_bounds_solve_the_equation_of_the_score_test(n, draw, confidence):
-    """At an inner bound p the observed share is z standard errors of p away: found by bisection instead."""
-    successes, z = 1 + draw % (n - 1), NormalDist().inv_cdf((1 + confidence) / 2)
-    low, high = wilson_interval(successes, n, confidence)
-    share = successes / n
-
-    def too_far(p):
-        return (share - p) ** 2 - z**2 * p * (1 - p) / n
-
-    assert low == pytest.approx(brentq(too_far, 0, share), abs=1e-9)
-    assert high == pytest.approx(brentq(too_far, share, 1), abs=1e-9)
-
-
-def test_wilson_at_the_ends_and_as_arrays():
-    low, high = wilson_interval([0, 10], 10)
-    z2 = 1.959963984540054**2
-    assert low[0] == 0 and high[1] == 1
-    assert high[0] == pytest.approx(z2 / (10 + z2)) and low[1] == pytest.approx(10 / (10 + z2))
-    low, high = wilson_interval(np.array([[1], [2]]), np.array([5, 50, 500]))
-    assert low.shape == high.shape == (2, 3) and (low < high).all()
-
-
-def test_wilson_covers_the_truth_as_often_as_it_says():
-    """Exact coverage, the binomial enumerated: near 95 % on average over p, where the usual interval falls far short."""
-    n, k = 30, np.arange(31)
-    low, high = wilson_interval(k, n)
-    chances = np.linspace(0.02, 0.98, 193)
-    weights = binom.pmf(k, n, chances[:, None])
-    inside = (low <= chances[:, None]) & (chances[:, None] <= high)
-    coverage = (weights * inside).sum(axis=1)
-    assert coverage.mean() == pytest.approx(0.95, abs=0.01) and coverage.min() > 0.83
-    half = 1.96 * np.sqrt(k / n * (1 - k / n) / n)
-    usual = (weights * (np.abs(k / n - chances[:, None]) <= half)).sum(axis=1)
-    assert usual.min() < 0.6 and usual.mean() < coverage.mean() - 0.015
-
-
-@pytest.mark.parametrize(
-    ("arguments", "named"),
-    [
-        ((3, 2), "successes"),
-        ((-1, 2), "successes"),
-        ((0.5, 2), "successes"),
-        ((NAN, 2), "successes"),
-        (("1", 2), "successes"),
-        ((0, 0), "n is"),
-        ((1, 2.5), "n is"),
-        ((1, 2, 0), "confidence"),
-        ((1, 2, 1), "confidence"),
-        ((1, 2, True), "confidence"),
-    ],
-)
-def test_wilson_refuses(arguments, named):
-    with pytest.raises(ValueError, match=named):
-        wilson_interval(*arguments)
 
 
 @given(st.integers(0, 10**6))
@@ -117,8 +56,6 @@ def test_outcomes_are_counted(seed):
         ([[0, 3]], (3, 3), "actions"),
         ([[0, 1, 2]], (3, 3), "actions"),
         ([[0.0, 1.0]], (3, 3), "actions"),
-        ([[0, 1]], 3, "n_actions"),
-        ([[0, 1]], (3, 0), r"n_actions\[1\]"),
     ],
 )
 def test_outcomes_refuse(actions, n_actions, named):
