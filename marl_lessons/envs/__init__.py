@@ -38,18 +38,15 @@ from marl_lessons.envs.games.signalling import (
 from marl_lessons.envs.games.soccer import Position, soccer, soccer_position, soccer_state
 from marl_lessons.envs.grids import cliff_walking, corner_grid, jumping_grid
 from marl_lessons.envs.markov_game import MarkovGame
-from marl_lessons.envs.particles.worlds import (
-    ParticleWorlds,
-    mpe_worlds,
-    simple_speaker_listener,
-    simple_spread,
-    simple_tag,
-)
+from marl_lessons.envs.particles.mpe2 import mpe_worlds
+from marl_lessons.envs.particles.speaker_listener import simple_speaker_listener
+from marl_lessons.envs.particles.spread import simple_spread
+from marl_lessons.envs.particles.tag import simple_tag
+from marl_lessons.envs.particles.worlds import ParticleWorlds
 from marl_lessons.envs.pettingzoo import ParallelWorlds, as_parallel_env, from_parallel_env
 from marl_lessons.envs.stepping import (
     BatchedStep,
     BatchedWorlds,
-    ContinuousWorlds,
     GameWorlds,
     Step,
     Worlds,
@@ -62,7 +59,6 @@ __all__ = [
     "BatchedStep",
     "BatchedWorlds",
     "BlindCrossing",
-    "ContinuousWorlds",
     "GameWorlds",
     "KnownGame",
     "MarkovGame",

@@ -19,7 +19,7 @@ from maddpg_worlds import TalkWorlds, ToyWorlds, always_one, quick
 from marl_lessons.algorithms.deep import maddpg
 from marl_lessons.algorithms.deep.maddpg import MADDPGRun, resume_maddpg, train_maddpg
 from marl_lessons.algorithms.deep.maddpg_update import MADDPGConfig, Pieces
-from marl_lessons.envs.particles.worlds import simple_speaker_listener, simple_spread, simple_tag
+from marl_lessons.envs import simple_speaker_listener, simple_spread, simple_tag
 from marl_lessons.envs.stepping import BatchedStep
 
 
@@ -268,7 +268,7 @@ def test_all_particle_worlds_can_be_learned_in(make, continuous):
 @pytest.mark.parametrize("name", ["simple_spread", "simple_speaker_listener", "simple_tag"])
 def test_mpe2_can_be_learned_in(name):
     pytest.importorskip("mpe2", reason="mpe2 is optional")
-    from marl_lessons.envs.particles.worlds import mpe_worlds
+    from marl_lessons.envs import mpe_worlds
 
     for continuous in (True, False):
         worlds = mpe_worlds(name, 2, continuous_actions=continuous, time_limit=10)
@@ -368,7 +368,7 @@ KILLED = """
     torch.set_num_threads(1)
     from marl_lessons.algorithms.deep.maddpg import train_maddpg
     from marl_lessons.algorithms.deep.maddpg_update import MADDPGConfig
-    from marl_lessons.envs.particles.worlds import simple_speaker_listener
+    from marl_lessons.envs import simple_speaker_listener
 
     worlds = simple_speaker_listener(3, continuous_actions=True, time_limit=7)
     calls, step = [], worlds.step

@@ -1,5 +1,4 @@
-"""The grids of Sutton & Barto (2018) against the book's digits and against answers worked out here by other
-means."""
+"""The grids of Sutton & Barto (2018) against the book's digits and against answers worked out here by other means."""
 
 import tomllib
 from fractions import Fraction

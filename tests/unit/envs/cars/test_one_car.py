@@ -1,5 +1,4 @@
-"""The car at the light: a slow simulator written from the words of the description, and every parameter at
-its extremes."""
+"""The car at the light: a slow simulator written from the words of the description, and every parameter at its ends."""
 
 import numpy as np
 import pytest
