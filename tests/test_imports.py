@@ -24,7 +24,6 @@ LONGEST_MODULE = 450  # lines
 TOO_LONG = {
     "marl_lessons.algorithms.deep.iql",
     "marl_lessons.algorithms.deep.maddpg",
-    "marl_lessons.envs.pettingzoo",
 }
 # Only modules in these rooms import torch.
 TORCH_ROOMS = ("marl_lessons.algorithms.deep.", "marl_lessons.algorithms.talk.")

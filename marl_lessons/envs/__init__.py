@@ -44,13 +44,7 @@ from marl_lessons.envs.particles.spread import simple_spread
 from marl_lessons.envs.particles.tag import simple_tag
 from marl_lessons.envs.particles.worlds import ParticleWorlds
 from marl_lessons.envs.pettingzoo import ParallelWorlds, as_parallel_env, from_parallel_env
-from marl_lessons.envs.stepping import (
-    BatchedStep,
-    BatchedWorlds,
-    GameWorlds,
-    Step,
-    Worlds,
-)
+from marl_lessons.envs.stepping import BatchedStep, BatchedWorlds, GameWorlds, Step, Worlds
 
 __all__ = [
     "BRAKE",

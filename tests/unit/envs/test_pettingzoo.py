@@ -17,22 +17,10 @@ from hypothesis.extra import numpy as hnp
 from pettingzoo import AECEnv, ParallelEnv
 from pettingzoo.test import parallel_api_test, parallel_seed_test
 
-from marl_lessons.envs import (
-    mpe_worlds,
-    simple_speaker_listener,
-    simple_spread,
-    soccer,
-    two_cars,
-)
+from marl_lessons.envs import simple_speaker_listener, simple_spread, soccer, two_cars
 from marl_lessons.envs.cars.junction import TrafficJunction
-from marl_lessons.envs.particles.mpe2 import import_mpe2
 from marl_lessons.envs.pettingzoo import ParallelWorlds, as_parallel_env, between, from_parallel_env
-from marl_lessons.envs.stepping import (
-    BatchedStep,
-    BatchedWorlds,
-    GameWorlds,
-    check_batched_worlds,
-)
+from marl_lessons.envs.stepping import BatchedStep, BatchedWorlds, GameWorlds, check_batched_worlds
 
 SOCCER = soccer(3, 3)
 
@@ -702,68 +690,6 @@ def test_bad_vectors_are_named():
     with pytest.raises(ValueError, match=r"^actions: agent_1 is missing"):
         env.step({a: x for a, x in half.items() if a != "agent_1"})
     env.step(half)
-
-
-@pytest.mark.parametrize("continuous", [True, False])
-@pytest.mark.parametrize("name", ["simple_spread", "simple_speaker_listener", "simple_tag"])
-def test_the_environments_of_mpe2_cross_the_bridge(name, continuous):
-    """Side by side with mpe2 stepped by hand from the same seeds; nothing is rounded, clipped or warned about."""
-    worlds = mpe_worlds(name, 2, continuous_actions=continuous)
-    assert check_batched_worlds("worlds", worlds, continuous) is worlds
-    by_hand = [import_mpe2()[name].parallel_env(continuous_actions=continuous) for _ in range(2)]
-    rng, seeds, choices = (np.random.default_rng(seed) for seed in (7, 7, 8))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for _ in range(2):
-            seen = worlds.reset(rng)
-            answers = [env.reset(seed=int(seeds.integers(2**31)))[0] for env in by_hand]
-            for t in range(25):
-                for e, env in enumerate(by_hand):
-                    for i, a in enumerate(env.possible_agents):
-                        size = worlds.observation_sizes[i]
-                        assert np.array_equal(seen[e, i, :size], answers[e][a])
-                        assert not seen[e, i, size:].any()
-                if continuous:
-                    shape = (2, worlds.n_agents, max(worlds.action_sizes))
-                    actions = choices.random(shape) if t else np.ones(shape)
-                    given = actions.astype(np.float32)
-                    sizes = worlds.action_sizes
-                else:
-                    actions = choices.integers(worlds.n_actions, size=(2, worlds.n_agents))
-                step, seen = (answer := worlds.step(actions, rng)), answer.observations
-                for e, env in enumerate(by_hand):
-                    chosen = {
-                        a: given[e, i, : sizes[i]] if continuous else int(actions[e, i])
-                        for i, a in enumerate(env.possible_agents)
-                    }
-                    answers[e], rewards, *_ = env.step(chosen)
-                    assert step.rewards[e].tolist() == [float(rewards[a]) for a in rewards]
-            assert step.truncated.all() and step.ended.all() and not step.terminated.any()
-
-
-def test_mpe2_draws_itself_if_asked():
-    worlds = mpe_worlds("simple_speaker_listener", pictures=True)
-    worlds.reset(np.random.default_rng(0))
-    image = worlds.envs[0].render()
-    assert image.shape == (700, 700, 3) and image.min() < 255 == image.max()
-    with pytest.raises(ValueError, match=r"^pictures"):
-        mpe_worlds("simple_speaker_listener", pictures=1)
-
-
-def test_bad_arguments_of_mpe_worlds(monkeypatch):
-    for arguments, settings, message in [
-        (("simple_push",), {}, "name is 'simple_push'; allowed are simple_spread"),
-        ((["simple_spread"],), {}, "name"),
-        (("simple_tag", 0), {}, "n_worlds"),
-        (("simple_tag",), {"continuous_actions": 1}, "continuous_actions"),
-        (("simple_tag",), {"time_limit": 0}, "time_limit"),
-    ]:
-        with pytest.raises(ValueError, match=f"^{message}"):
-            mpe_worlds(*arguments, **settings)
-    assert mpe_worlds("simple_tag", 1, time_limit=2).n_agents == 4
-    monkeypatch.setitem(sys.modules, "mpe2", None)
-    with pytest.raises(ImportError, match="python -m pip install mpe2"):
-        mpe_worlds("simple_spread")
 
 
 @pytest.mark.parametrize("module", ["pettingzoo", "gymnasium"])
