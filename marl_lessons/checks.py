@@ -96,10 +96,10 @@ def as_number(
 def as_count(name: str, value, low: int = 1) -> int:
     """A whole number of at least ``low``, and at most 2**63 - 1; 3.5 and True are none."""
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if whole and abs(int(value)) > LARGEST_COUNT:
+        raise ValueError(f"{name} is too large; allowed is a whole number of at most 2**63 - 1")
     if not whole or value < low:
         raise ValueError(f"{name} is {value!r}; allowed is a whole number of at least {low}")
-    if value > LARGEST_COUNT:
-        raise ValueError(f"{name} is {value!r:.40}; allowed is a whole number of at most 2**63 - 1")
     return int(value)
 
 

@@ -1,6 +1,8 @@
 """MarkovGame: what it accepts, refuses and derives."""
 
+import copy
 import dataclasses
+import pickle
 
 import numpy as np
 import pytest
@@ -39,6 +41,29 @@ def test_the_callers_arrays_stay_theirs(order):
         array[...] = 0
         assert np.allclose(getattr(game, key), before[key], atol=1e-15)
     assert np.array_equal(game.joint_transition.reshape(game.transition.shape), game.transition)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda game: pickle.loads(pickle.dumps(game))])
+def test_copies_are_read_only_too(copied):
+    game = copied(two_cars())
+    for key in ARRAYS:
+        assert not getattr(game, key).flags.writeable
+        assert np.array_equal(getattr(game, key), getattr(two_cars(), key))
+    assert game.state_names == two_cars().state_names
+
+
+def test_policies_of_short_floats_are_policies():
+    """Rows of a network's softmax in float32 sum to 1 within its precision; they are divided by their sum."""
+    game, rng = two_cars(), np.random.default_rng(0)
+    for kind in (np.float32, np.float16):
+        logits = rng.normal(size=(200, 10, 2)).astype(kind)
+        policies = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+        assert policies.dtype == kind and (policies.sum(axis=-1, dtype=float) != 1).any()
+        for policy in policies:
+            (checked, _) = game.check_policies([policy, policy])
+            assert np.abs(checked.sum(axis=-1) - 1).max() < 1e-15
+    with pytest.raises(ValueError, match=r"^policies\[0\]\[0\] sums to"):
+        game.check_policies([np.full((10, 2), 0.4995, np.float32)] * 2)
 
 
 def test_policies_given_are_not_changed():
@@ -135,112 +160,52 @@ def build(**settings) -> MarkovGame:
     return MarkovGame(**{"transition": HALF, "reward": ZERO, "discount": 0.9, **settings})
 
 
-# (argument that the message must name, settings)
-REFUSED = [
-    ("transition", {"transition": None}),
-    ("transition", {"transition": 1.0}),
-    ("transition", {"transition": "kernel"}),
-    ("transition", {"transition": []}),
-    ("transition", {"transition": {}}),
-    ("transition", {"transition": np.eye(2)}),
-    ("transition", {"transition": np.full((2, 2, 3), 1 / 3)}),
-    ("transition", {"transition": np.zeros((0, 2, 0))}),
-    ("transition", {"transition": np.zeros((2, 0, 2)), "reward": np.zeros((1, 2, 0))}),
-    ("transition", {"transition": changed(HALF, (0, 1, 1), NAN)}),
-    ("transition", {"transition": changed(HALF, (0, 1, 1), INF)}),
-    ("transition", {"transition": changed(HALF, (0, 1), [1.5, -0.5])}),
-    ("transition", {"transition": changed(HALF, (1, 1), [0.5, 0.5 + 1e-7])}),
-    ("transition", {"transition": changed(HALF, (1, 0), [0.0, 0.0])}),
-    ("transition", {"transition": np.full((2, 2, 2), "a")}),
-    ("transition", {"transition": np.full((2, 2, 2), None)}),
-    ("reward", {"reward": None}),
-    ("reward", {"reward": 0.0}),
-    ("reward", {"reward": "reward"}),
-    ("reward", {"reward": ZERO[0]}),
-    ("reward", {"reward": np.zeros((2, 2, 2))}),
-    ("reward", {"reward": np.zeros((1, 2, 3))}),
-    ("reward", {"reward": [[[0.0, 0.0], [0.0]]]}),
-    ("reward", {"reward": changed(ZERO, (0, 1, 0), NAN)}),
-    ("reward", {"reward": changed(ZERO, (0, 1, 0), -INF)}),
-    ("reward", {"reward": np.full((1, 2, 2), None)}),
-    ("discount", {"discount": -1e-9}),
-    ("discount", {"discount": 1 + 1e-9}),
-    ("discount", {"discount": NAN}),
-    ("discount", {"discount": INF}),
-    ("discount", {"discount": None}),
-    ("discount", {"discount": "most"}),
-    ("discount", {"discount": [0.9, 0.9]}),
-    ("discount", {"discount": 0.9j}),
-    ("discount", {"discount": 1.0}),
-    (
-        "discount",
+PAID = changed(np.zeros((1, 2, 2, 2)), (0, 1, 0, 1), 1.0)
+# The argument that the message must name, and settings that it refuses: a value for the argument itself, or several.
+REFUSED = {
+    "transition": [
+        None, 1.0, "kernel", [], {}, np.array(1.0), np.eye(2), np.full((2, 2, 3), 1 / 3), np.zeros((0, 2, 0)),
+        changed(HALF, (0, 1, 1), NAN), changed(HALF, (0, 1, 1), INF), changed(HALF, (0, 1), [1.5, -0.5]),
+        changed(HALF, (1, 1), [0.5, 0.5 + 1e-7]), changed(HALF, (1, 0), [0.0, 0.0]), np.full((2, 2, 2), "a"),
+        np.full((2, 2, 2), None), [[[1.0, 0.0], [1.0]], [[0.0, 1.0], [0.0, 1.0]]], HALF + 0.1j, np.full((2, 2, 2), "0.5"),
+        np.zeros((2, 0, 2)),
+    ],
+    "reward": [
+        None, 0.0, "reward", ZERO[0], np.zeros((2, 2, 2)), np.zeros((1, 2, 3)), [[[0.0, 0.0], [0.0]]], np.array(0.0),
+        changed(ZERO, (0, 1, 0), NAN), changed(ZERO, (0, 1, 0), -INF), changed(ZERO, (0, 1, 0), 1e308),
+        np.full((1, 2, 2), None), [[[10**400, 0], [0, 0]]],
+        *({"reward": wrong, "outcome_reward": 0 * PAID} for wrong in (ZERO + 1.0, ZERO + NAN, "x", np.zeros((3, 7)), 0.0)),
+    ],
+    "discount": [
+        -1e-9, 1 + 1e-9, NAN, INF, None, "most", "0.9", [0.9, 0.9], np.array(0.9), 0.9j, 10**400, True, 1.0,
         {"discount": 1.0, "transition": changed(ABSORBING, (0, 0), [1.0, 0.0]), "terminal": ENDS},
-    ),
-    ("initial", {"initial": [0.5]}),
-    ("initial", {"initial": [0.5, 0.6]}),
-    ("initial", {"initial": [1.5, -0.5]}),
-    ("initial", {"initial": [NAN, 1.0]}),
-    ("initial", {"initial": 0}),
-    ("initial", {"initial": "start"}),
-    ("initial", {"initial": [[0.5, 0.5]]}),
-    ("initial", {"initial": [[0.5], [0.5, 0.5]]}),
-    ("terminal", {"terminal": [0, 1], "transition": ABSORBING}),
-    ("terminal", {"terminal": [False, True, False]}),
-    ("terminal", {"terminal": True}),
-    ("terminal", {"terminal": "last"}),
-    ("terminal", {"terminal": ENDS}),  # not absorbing
-    (
-        "terminal",
+    ],
+    "initial": [
+        [0.5], [0.5, 0.6], [1.5, -0.5], [NAN, 1.0], 0, np.array(0), "start", [[0.5, 0.5]], [[0.5], [0.5, 0.5]],
+    ],
+    "terminal": [
+        [False, True, False], True, np.array(True), "last", ENDS, [[True], [True, False]],  # ENDS: not absorbing
+        {"terminal": [0, 1], "transition": ABSORBING},
         {"terminal": ENDS, "transition": ABSORBING, "reward": changed(ZERO, (0, 1, 1), 1e-12)},
-    ),
-    (
-        "terminal",
-        {
-            "terminal": ENDS,
-            "transition": ABSORBING,
-            "reward": None,
-            "outcome_reward": changed(np.zeros((1, 2, 2, 2)), (0, 1, 0, 1), 1.0),
-        },
-    ),
-    ("terminal", {"terminal": [True, True], "transition": np.stack([np.eye(2)] * 2, axis=1)}),
-    ("outcome_reward", {"reward": None, "outcome_reward": np.zeros((1, 2, 2))}),
-    ("outcome_reward", {"reward": None, "outcome_reward": np.full((1, 2, 2, 2), NAN)}),
-    ("outcome_reward", {"reward": None, "outcome_reward": "x"}),
-    ("reward", {"reward": ZERO + 1.0, "outcome_reward": np.zeros((1, 2, 2, 2))}),
-    ("reward", {"reward": ZERO + NAN, "outcome_reward": np.zeros((1, 2, 2, 2))}),
-    ("state_names", {"state_names": ("one",)}),
-    ("state_names", {"state_names": "ab"}),
-    ("action_names", {"action_names": (("a",),)}),
-    ("action_names", {"action_names": ("ab",)}),
-    ("action_names", {"action_names": (("a", "b"), ("c", "d"))}),
-    ("action_names", {"action_names": ()}),
-    ("transition", {"transition": [[[1.0, 0.0], [1.0]], [[0.0, 1.0], [0.0, 1.0]]]}),
-    ("transition", {"transition": HALF + 0.1j}),
-    ("transition", {"transition": np.full((2, 2, 2), "0.5")}),
-    ("reward", {"reward": [[[10**400, 0], [0, 0]]]}),
-    ("discount", {"discount": 10**400}),
-    ("discount", {"discount": "0.9"}),
-    ("discount", {"discount": True}),
-    ("terminal", {"terminal": [[True], [True, False]]}),
-    ("state_names", {"state_names": 2}),
-    ("state_names", {"state_names": b"ab"}),
-    ("state_names", {"state_names": {"a", "b"}}),
-    ("action_names", {"action_names": 1}),
-    ("action_names", {"action_names": (2,)}),
-    ("action_names", {"action_names": {0: ("a", "b")}}),
-    ("reward", {"reward": "x", "outcome_reward": np.zeros((1, 2, 2, 2))}),
-    ("reward", {"reward": np.zeros((3, 7)), "outcome_reward": np.zeros((1, 2, 2, 2))}),
-    ("reward", {"reward": 0.0, "outcome_reward": np.zeros((1, 2, 2, 2))}),
-    ("episodic", {"discount": 1.0, "episodic": "no"}),
-    ("episodic", {"episodic": 1}),
-    ("episodic", {"episodic": None}),
-]
+        {"terminal": ENDS, "transition": ABSORBING, "reward": None, "outcome_reward": PAID},
+        {"terminal": [True, True], "transition": np.stack([np.eye(2)] * 2, axis=1)},
+    ],
+    "outcome_reward": [
+        {"reward": None, "outcome_reward": wrong}
+        for wrong in (np.zeros((1, 2, 2)), np.full((1, 2, 2, 2), NAN), "x", PAID * 1e308)
+    ],
+    "state_names": [("one",), "ab", 2, b"ab", {"a", "b"}, np.array("ab")],
+    "action_names": [(("a",),), ("ab",), (("a", "b"), ("c", "d")), (), 1, (2,), {0: ("a", "b")}, np.array(1)],
+    "episodic": ["no", 1, None, {"discount": 1.0, "episodic": "no"}],
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("argument, settings", REFUSED)
-def test_refused_by_name(argument, settings):
-    with pytest.raises(ValueError, match=argument):
-        build(**settings)
+@pytest.mark.parametrize("argument", REFUSED)
+def test_refused_by_name(argument):
+    for value in REFUSED[argument]:
+        several = isinstance(value, dict) and argument in value
+        with pytest.raises(ValueError, match=argument):
+            build(**(value if several else {argument: value}))
 
 
 @pytest.mark.parametrize("initial", [[0.5, 0.5], [0.0, 1.0], [1 - 1e-300, 1e-300]])

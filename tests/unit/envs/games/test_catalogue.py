@@ -314,51 +314,23 @@ def test_stochastic_climbing():
 
 
 GOOD = np.zeros((2, 2, 2, 3))
-NAN = GOOD * np.nan
 
-
-@pytest.mark.parametrize(
-    "payoffs",
-    [
-        None,
-        "payoffs",
-        3.0,
-        [],
-        [[]],
-        [1.0, 2.0],
-        [[1.0, 2.0]],
-        np.zeros((0, 2, 2, 3)),
-        np.zeros((2, 2, 0, 3)),
-        np.zeros((2, 2, 3)),
-        np.zeros((2, 3, 2, 3)),
-        np.zeros((2, 1, 2, 3)),
-        NAN,
-        GOOD + np.inf,
-        GOOD + 1e101,
-        GOOD + 1j,
-        GOOD.astype(object),
-        [np.zeros((2, 2, 3)), np.zeros((2, 3, 2))],
-        CATALOGUE["climbing"].game,
+REFUSED = {
+    "payoffs": [
+        None, "payoffs", 3.0, [], [[]], [1.0, 2.0], [[1.0, 2.0]], np.array(3.0), np.zeros((0, 2, 2, 3)), np.zeros((2, 2, 0, 3)),
+        np.zeros((2, 2, 3)), np.zeros((2, 3, 2, 3)), np.zeros((2, 1, 2, 3)), GOOD * np.nan, GOOD + np.inf, GOOD + 1e101,
+        GOOD + 1j, GOOD.astype(object), [np.zeros((2, 2, 3)), np.zeros((2, 3, 2))], CATALOGUE["climbing"].game,
     ],
-)
-def test_wrong_payoffs(payoffs):
-    with pytest.raises(ValueError, match=r"^payoffs"):
-        lottery_game(payoffs, (0.5, 0.5))
-
-
-@pytest.mark.parametrize(
-    "chances",
-    [
-        *(None, "x", 0.5, {}, [], [1.0], [0.5, 0.5, 0.0], [0.6, 0.6], [1.5, -0.5], [[0.5, 0.5]]),
-        *([np.nan, 1.0], [np.inf, 0], [0.5, None]),
+    "chances": [
+        None, "x", 0.5, {}, [], [1.0], [0.5, 0.5, 0.0], [0.6, 0.6], [1.5, -0.5], [[0.5, 0.5]], [np.nan, 1.0], [np.inf, 0],
+        [0.5, None],
     ],
-)
-def test_wrong_chances(chances):
-    with pytest.raises(ValueError, match=r"^chances"):
-        lottery_game(GOOD, chances)
+    "action_names": [("A", "B"), (("A", "B"),) * 2, (("A", "B"), ("A",)), "AB", 3],
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("names", [("A", "B"), (("A", "B"),) * 2, (("A", "B"), ("A",)), "AB", 3])
-def test_wrong_names(names):
-    with pytest.raises(ValueError, match=r"^action_names"):
-        lottery_game(GOOD, (0.5, 0.5), names)
+@pytest.mark.parametrize("argument", REFUSED)
+def test_lotteries_are_refused_by_name(argument):
+    for wrong in REFUSED[argument]:
+        with pytest.raises(ValueError, match=f"^{argument}"):
+            lottery_game(**{"payoffs": GOOD, "chances": (0.5, 0.5), argument: wrong})
