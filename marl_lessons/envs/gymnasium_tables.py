@@ -8,10 +8,10 @@ import numpy as np
 
 from marl_lessons.checks import (
     PROBABILITY_TOLERANCE,
-    as_count,
     as_distributions,
     as_flag,
     as_number,
+    as_position,
 )
 
 TRIAL = 10_000  # steps, about 0.1 seconds
@@ -54,7 +54,11 @@ def toy_text_fields(env) -> dict:
     outcome_reward = np.divide(paid, transition, out=np.zeros_like(paid), where=transition > 0)
     transition[terminal], outcome_reward[terminal] = 0.0, 0.0
     transition[terminal, :, terminal] = 1.0
-    _check_totals(transition)
+    totals = transition.sum(axis=2)
+    for s, a in np.argwhere(np.abs(totals - 1) > PROBABILITY_TOLERANCE):
+        raise ValueError(
+            f"env: the probabilities in P[{s}][{a}] sum to {totals[s, a]:.10g}; they must sum to 1"
+        )
     return {
         "transition": transition,
         "reward": None,
@@ -94,23 +98,12 @@ def _outcome(where: str, outcome, n_states: int) -> tuple[float, int, float, boo
             f"{where}: expected (probability, next state, reward, terminated), got {outcome!r:.80}"
         )
     probability, target, reward, done = outcome
-    target = as_count(f"{where}: the next state", target, low=0)
-    if target >= n_states:
-        raise ValueError(f"{where} leads to state {target}; allowed are 0 to {n_states - 1}")
     return (
         as_number(f"{where}: a probability", probability, 0.0, 1.0),
-        target,
+        as_position(f"{where}: the next state", target, n_states),
         as_number(f"{where}: a reward", reward, -1e12, 1e12),
         as_flag(f"{where}: terminated", done),
     )
-
-
-def _check_totals(transition: np.ndarray) -> None:
-    totals = transition.sum(axis=2)
-    for s, a in np.argwhere(np.abs(totals - 1) > PROBABILITY_TOLERANCE):
-        raise ValueError(
-            f"env: the probabilities in P[{s}][{a}] sum to {totals[s, a]:.10g}; they must sum to 1"
-        )
 
 
 def _initial(env, n_states: int) -> np.ndarray:

@@ -168,26 +168,7 @@ class MarkovGame:
 
         In a matrix game, whose state is the only one, a strategy ``[A_i]`` is a policy, too.
         """
-        is_array = isinstance(policies, np.ndarray) and policies.ndim > 0
-        is_list = is_array or isinstance(policies, list | tuple)
-        if not is_list or len(policies) != self.n_agents:
-            given = f"{len(policies)} entries" if is_list else f"a {type(policies).__name__}"
-            raise ValueError(
-                f"policies: expected a list of {self.n_agents} arrays, one per agent, got {given}"
-            )
-        shapes = [(self.n_states, a) for a in self.n_actions]
-        return [
-            np.ones(shapes[i])
-            if i == skip
-            else as_distributions(f"policies[{i}]", self._with_state_axis(policy), shapes[i])
-            for i, policy in enumerate(policies)
-        ]
-
-    def _with_state_axis(self, policy):
-        """A strategy of a matrix game as a table with one row; anything else as it is."""
-        is_array = isinstance(policy, np.ndarray) and policy.ndim == 1
-        is_list = isinstance(policy, list | tuple) and all(isinstance(p, Real) for p in policy)
-        return [policy] if self.is_matrix_game and (is_array or is_list) else policy
+        return as_policies("policies", policies, [(self.n_states, a) for a in self.n_actions], skip)
 
     def induced_mdp(
         self, agent: int, policies: Sequence[np.ndarray | None], outcomes: bool = True
@@ -236,6 +217,27 @@ def _average_out(array: np.ndarray, policy: np.ndarray, agent: int) -> np.ndarra
         [state, action],
         [axis for axis in range(array.ndim) if axis != action],
     )
+
+
+def as_policies(
+    name: str, policies, shapes: list[tuple[int, ...]], skip: int | None = None
+) -> list:
+    """One array of distributions per agent, of the ``shapes`` given; entry ``skip`` may be anything, and becomes ones.
+
+    Where a policy has a row for one state only, the row itself will do.
+    """
+    if not _is_list(policies) or len(policies) != len(shapes):
+        raise ValueError(
+            f"{name}: expected {len(shapes)} arrays, one per agent, got {policies!r:.80}"
+        )
+    checked = []
+    for i, (policy, shape) in enumerate(zip(policies, shapes)):
+        a_row = _is_list(policy) and all(isinstance(p, Real) for p in policy)
+        policy = [policy] if a_row and len(shape) == 2 and shape[0] == 1 else policy
+        checked.append(
+            np.ones(shape) if i == skip else as_distributions(f"{name}[{i}]", policy, shape)
+        )
+    return checked
 
 
 def check_game(name: str, game: MarkovGame) -> MarkovGame:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from itertools import product
 
 import numpy as np
 
-from marl_lessons.checks import as_bounded, as_count, as_float_array, as_indices, as_number
+from marl_lessons.checks import as_bounded, as_count, as_indices, as_number
 from marl_lessons.envs.stepping import (
     BatchedStep,
     BatchedWorlds,
@@ -163,11 +164,11 @@ def _check_envs(envs) -> None:
     parallel_env, _ = import_pettingzoo()
     for env in envs:
         if not isinstance(env, parallel_env):
-            kind = type(env).__name__
-            aec = hasattr(env, "agent_iter")
-            hint = "; wrap it in pettingzoo.utils.aec_to_parallel" if aec else ""
+            in_turn = hasattr(env, "agent_iter")
+            hint = "; wrap it in pettingzoo.utils.aec_to_parallel" if in_turn else ""
             raise ValueError(
-                f"make_env: expected it to make a pettingzoo.ParallelEnv, got a {kind}{hint}"
+                "make_env: expected it to make a pettingzoo.ParallelEnv, "
+                f"got a {type(env).__name__}{hint}"
             )
         if not list(getattr(env, "possible_agents", [])):
             raise ValueError("make_env: its environment has no possible_agents")
@@ -176,13 +177,10 @@ def _check_envs(envs) -> None:
             raise ValueError(
                 f"make_env: made environments of different agents, {first} and {agents}"
             )
-        for name in agents:
-            for kind in ("action_space", "observation_space"):
-                mine, other = getattr(envs[0], kind)(name), getattr(env, kind)(name)
-                if mine != other:
-                    raise ValueError(
-                        f"make_env: the {kind} of {name!r} is once {mine}, once {other}"
-                    )
+        for name, kind in product(agents, ("action_space", "observation_space")):
+            mine, other = getattr(envs[0], kind)(name), getattr(env, kind)(name)
+            if mine != other:
+                raise ValueError(f"make_env: the {kind} of {name!r} is once {mine}, once {other}")
     if len({id(getattr(env, "worlds", env)) for env in envs}) < len(envs):
         raise ValueError("make_env: made the same environment twice; every world needs its own")
 
@@ -193,19 +191,19 @@ def _action_sizes(names, kinds) -> tuple[bool, tuple[int, ...]]:
     vectors = isinstance(kinds[0], spaces.Box)
     for name, space in zip(names, kinds):
         has = f"make_env: {name!r} has the action space {space}"
-        if not (isinstance(space, spaces.Discrete) or _is_bounded_vector(space)):
+        is_box = isinstance(space, spaces.Box)
+        if not (isinstance(space, spaces.Discrete) or (is_box and _is_bounded_vector(space))):
             raise ValueError(f"{has}; {ALLOWED_ACTIONS}")
-        if isinstance(space, spaces.Box) != vectors:
+        if is_box != vectors:
             raise ValueError(f"{has}, {names[0]!r} has {kinds[0]}; {ALLOWED_ACTIONS}")
     return vectors, tuple(space.shape[0] if vectors else int(space.n) for space in kinds)
 
 
-def _is_bounded_vector(space) -> bool:
-    """Whether a space is a ``Box`` of vectors of real numbers with finite low < high."""
-    if not isinstance(space, import_pettingzoo()[1].Box) or space.dtype.kind != "f":
-        return False
-    bounds = np.stack([space.low, space.high])
-    return bounds.ndim == 2 and bounds.size > 0 and bool(np.isfinite(bounds).all() and (space.low < space.high).all())  # fmt: skip
+def _is_bounded_vector(box) -> bool:
+    """Whether a ``Box`` holds vectors of real numbers with finite low < high."""
+    bounds = np.stack([box.low, box.high])
+    real = box.dtype.kind == "f" and bounds.ndim == 2 and bounds.size > 0
+    return real and bool(np.isfinite(bounds).all() and (box.low < box.high).all())
 
 
 def _as_action(space, action):
@@ -238,34 +236,25 @@ def _observation_size(name, space) -> int:
 
 def _as_vector(name, space, seen) -> np.ndarray:
     """What an agent sees as a float32 vector: a ``Discrete`` space's number one-hot, a ``Box`` flattened."""
-    if hasattr(space, "start"):
-        number = np.asarray(seen)
-        if (
-            number.size != 1
-            or number.dtype.kind not in "iu"
-            or not space.contains(int(number.item()))
-        ):
-            raise ValueError(f"make_env: {name!r} sees {seen!r:.80}; its space is {space}")
-        return one_hot(number - int(space.start), int(space.n)).reshape(-1)
-    return _as_float32(f"make_env: what {name!r} sees", seen).reshape(-1)
+    if not hasattr(space, "start"):
+        return _as_float32(f"make_env: what {name!r} sees", seen)
+    number = np.asarray(seen)
+    if number.size != 1 or number.dtype.kind not in "iu" or not space.contains(int(number.item())):
+        raise ValueError(f"make_env: {name!r} sees {seen!r:.80}; its space is {space}")
+    return one_hot(number - int(space.start), int(space.n)).reshape(-1)
 
 
 def _number(name, value) -> float:
     """One agent's reward, or whether it ended, as a number."""
-    array = _as_float32(f"make_env: what {name!r} is told", value)
-    if array.size != 1:
+    if _as_float32(f"make_env: what {name!r} is told", value).size != 1:
         raise ValueError(f"make_env: {name!r} is told {value!r:.80}, expected one number")
     return float(np.asarray(value).item())
 
 
 def _as_float32(what: str, value) -> np.ndarray:
-    """Finite numbers as float32, in which networks compute."""
-    as_float_array(what, value, (...,))
-    with np.errstate(over="ignore"):
-        array = np.asarray(value, np.float32)
-    if not np.isfinite(array).all():
-        raise ValueError(f"{what} is a number too large for float32")
-    return array
+    """Numbers as a vector of float32, in which networks compute, so they must be finite there, too."""
+    largest = float(np.finfo(np.float32).max)
+    return as_bounded(what, value, (...,), -largest, largest).astype(np.float32).reshape(-1)
 
 
 def _parts(call: str, answer, count: int) -> tuple:

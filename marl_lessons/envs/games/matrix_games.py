@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from marl_lessons.checks import LARGEST, as_bounded, as_distributions, as_position
-from marl_lessons.envs.markov_game import MarkovGame
+from marl_lessons.checks import LARGEST, as_bounded, as_position
+from marl_lessons.envs.markov_game import MarkovGame, as_policies
 
 Strategies = Sequence[np.ndarray]
 
@@ -76,11 +76,4 @@ def check_strategies(
 
     Entry ``skip`` is ignored and may be None.
     """
-    n = len(n_actions)
-    is_array = isinstance(strategies, np.ndarray) and strategies.ndim > 0
-    if not (is_array or isinstance(strategies, list | tuple)) or len(strategies) != n:
-        raise ValueError(f"{name}: expected {n} arrays, one per agent, got {strategies!r:.80}")
-    return [
-        np.ones(count) if i == skip else as_distributions(f"{name}[{i}]", strategies[i], (count,))
-        for i, count in enumerate(n_actions)
-    ]
+    return as_policies(name, strategies, [(count,) for count in n_actions], skip)
