@@ -32,7 +32,11 @@ def from_parallel_env(make_env: Callable, n_worlds: int = 1) -> ParallelWorlds:
     :class:`ParallelWorlds`.
 
     ``train_maddpg`` learns in all of them; ``train_iql`` learns where actions are ``Discrete`` and all agents
-    have the same number of them, since one network layout serves them all.
+    have the same number of them, since one network layout serves them all. From an environment to a trained score::
+
+        worlds = from_parallel_env(MyEnv, n_worlds=16)
+        history = train_iql(worlds, DeepIQLConfig(n_steps=5_000), seeds=1)
+        score = play_episodes(worlds, history.policy.act, 100, np.random.default_rng(0)).returns.mean()
 
     An environment that breaks the rules later (rewards or observations that are no finite numbers, for example) is refused
     as ``make_env``, too. ImportError says what to install if PettingZoo is missing.

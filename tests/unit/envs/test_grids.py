@@ -14,7 +14,7 @@ from marl_lessons.solvers import policy_evaluation, policy_iteration, value_iter
 MOVES = {"up": (-1, 0), "right": (0, 1), "down": (1, 0), "left": (0, -1)}
 
 PRINTED = tomllib.loads(
-    (Path(__file__).parents[2] / "data/textbook_values.toml").read_text(encoding="utf-8")
+    (Path(__file__).parents[3] / "data/textbook_values.toml").read_text(encoding="utf-8")
 )
 
 
