@@ -8,7 +8,7 @@ from itertools import product
 
 import numpy as np
 
-from marl_lessons.checks import as_bounded, as_count, as_indices, as_number
+from marl_lessons.checks import as_bounded, as_count, as_indices
 from marl_lessons.envs.stepping import (
     BatchedStep,
     BatchedWorlds,
@@ -277,16 +277,11 @@ def _of(result: dict, name):
     return result[name]
 
 
-def as_parallel_env(
-    worlds: BatchedWorlds,
-    seed: int | None = None,
-    low: float = -np.inf,
-    high: float = np.inf,
-):
+def as_parallel_env(worlds: BatchedWorlds, seed: int | None = None):
     """A ``pettingzoo.ParallelEnv`` over ``worlds``, which must be a single one (E = 1), for learners from elsewhere.
 
     Agents are called "agent_0", "agent_1", …; actions are ``Discrete(A_i)``, or ``Box(0, 1, (k_i,))`` of float32 where the
-    worlds' actions are vectors; observations are ``Box(low, high, (d_i,))`` of float32. ``reset(seed=…)`` determines the run
+    worlds' actions are vectors; observations are unbounded ``Box`` of float32. ``reset(seed=…)`` determines the run
     that follows; a reset without one goes on with the random numbers, which begin from the ``seed`` given here (None: from a
     new one). It plays in ``worlds`` itself: build it over one of its own.
 
@@ -302,8 +297,7 @@ def as_parallel_env(
         raise ValueError(
             f"worlds: expected batched worlds with n_worlds = 1, got {worlds.n_worlds}"
         )
-    low = as_number("low", low)
-    return _kind_of_env()(worlds, seed, low, as_number("high", high, low))
+    return _kind_of_env()(worlds, seed)
 
 
 class _WorldAsParallelEnv:
@@ -311,14 +305,14 @@ class _WorldAsParallelEnv:
 
     render_mode = None
 
-    def __init__(self, worlds, seed: int | None, low: float, high: float):
+    def __init__(self, worlds, seed: int | None):
         _, spaces = import_pettingzoo()
         name = type(worlds).__name__
         self.metadata = {"name": name, "render_modes": [], "is_parallelizable": True}
         self.worlds, self._rng = worlds, _generator(seed)
         self.possible_agents = [f"agent_{i}" for i in range(worlds.n_agents)]
         self.agents: list[str] = []
-        seen = [spaces.Box(low, high, (size,), np.float32) for size in worlds.observation_sizes]
+        seen = [spaces.Box(-np.inf, np.inf, (size,)) for size in worlds.observation_sizes]
         if are_continuous(worlds):
             actions = [spaces.Box(0, 1, (size,), np.float32) for size in worlds.action_sizes]
         else:
