@@ -1,4 +1,4 @@
-"""Problems to solve: exact games, small and large, and stepping many copies of them at once."""
+"""Problems to solve: exact games, small and large, and stepping many copies of them at once. All lessons."""
 
 from marl_lessons.envs.cars.blind_crossing import BlindCrossing
 from marl_lessons.envs.cars.junction import TrafficJunction, full_information_rule, never_brake
@@ -12,7 +12,7 @@ from marl_lessons.envs.games.catalogue import (
     stochastic_climbing,
 )
 from marl_lessons.envs.games.matrix_games import matrix_game, payoffs_of
-from marl_lessons.envs.games.riddle import SwitchRiddle, code_table, every_sequence, tell_table
+from marl_lessons.envs.games.riddle import code_table, every_sequence, tell_table
 from marl_lessons.envs.games.signalling import best_payoff, bits, lewis
 from marl_lessons.envs.games.soccer import Position, soccer, soccer_state
 from marl_lessons.envs.grids import cliff_walking, corner_grid, jumping_grid
@@ -24,46 +24,3 @@ from marl_lessons.envs.particles.tag import simple_tag
 from marl_lessons.envs.particles.worlds import ParticleWorlds
 from marl_lessons.envs.pettingzoo import ParallelWorlds, as_parallel_env, from_parallel_env
 from marl_lessons.envs.stepping import BatchedWorlds, GameWorlds, Step, Worlds
-
-__all__ = [
-    "CATALOGUE",
-    "BatchedWorlds",
-    "BlindCrossing",
-    "GameWorlds",
-    "MarkovGame",
-    "ParallelWorlds",
-    "ParticleWorlds",
-    "Position",
-    "Step",
-    "SwitchRiddle",
-    "TrafficJunction",
-    "Worlds",
-    "as_parallel_env",
-    "best_payoff",
-    "bits",
-    "cliff_walking",
-    "code_table",
-    "corner_grid",
-    "crossing",
-    "crossroads",
-    "every_sequence",
-    "from_parallel_env",
-    "full_information_rule",
-    "jumping_grid",
-    "lewis",
-    "matrix_game",
-    "mpe_worlds",
-    "never_brake",
-    "payoffs_of",
-    "penalty",
-    "simple_speaker_listener",
-    "simple_spread",
-    "simple_tag",
-    "soccer",
-    "soccer_state",
-    "speed_check",
-    "stochastic_climbing",
-    "tell_table",
-    "two_cars",
-    "two_cars_state",
-]
