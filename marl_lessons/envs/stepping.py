@@ -295,6 +295,10 @@ class Worlds:
         self.ages = np.zeros(self.n_worlds, dtype=np.int64)
         self.ended = np.ones(self.n_worlds, dtype=bool)
 
+    def __repr__(self) -> str:
+        """One line."""
+        return f"Worlds({self.game.name!r}, n_worlds={self.n_worlds})"
+
     def reset(self, rng: np.random.Generator) -> np.ndarray:
         """Begin a new episode in every copy; returns the states ``[E]``."""
         return self.reset_where(np.ones(self.n_worlds, dtype=bool), rng)
