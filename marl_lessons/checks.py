@@ -1,4 +1,4 @@
-"""Checks at the package's boundary: every refusal is a ``ValueError`` that names the argument and what is allowed."""
+"""What a reader's doors check: every refusal is a ``ValueError`` that names the argument and what is allowed. All lessons."""
 
 from __future__ import annotations
 
@@ -8,44 +8,47 @@ from types import EllipsisType
 import numpy as np
 
 PROBABILITY_TOLERANCE = 1e-8
+LARGEST = 1e100  # of payoffs and rewards: far beyond, sums and products are infinite
+LARGEST_COUNT = 2**63 - 1  # NumPy's, and of every library that takes seeds
 
 Shape = tuple[int | EllipsisType | None, ...]
 
 
 def as_float_array(name: str, value, shape: Shape) -> np.ndarray:
-    """Return ``value`` as a fresh float64 array of the given shape.
+    """``value`` as a fresh float64 array of finite numbers of the given shape.
 
-    ``None`` in ``shape`` allows any length of 1 or more, ``...`` as its first entry any leading axes. Raises ValueError
-    naming ``name`` if ``value`` is no array of real numbers (text, objects, complex numbers, rows of different lengths),
-    has another shape or holds a value that is not finite.
+    ``None`` in ``shape`` allows any length of 1 or more, ``...`` as its first entry any leading axes. Text, objects,
+    complex numbers and rows of different lengths are refused.
     """
     array = _as_array(name, value, "biuf", "numbers", shape).astype(np.float64)
-    bad = np.argwhere(~np.isfinite(array))
-    if len(bad):
-        index = tuple(int(i) for i in bad[0])
-        raise ValueError(
-            f"{_entry(name, index)} is {array[index]}; every entry must be a finite number"
-        )
-    return array
+    return _refuse(name, array, ~np.isfinite(array), "every entry must be a finite number")
+
+
+def as_bounded(name: str, value, shape: Shape, low: float, high: float) -> np.ndarray:
+    """``value`` as a fresh float64 array of ``shape`` with entries from ``low`` to ``high``."""
+    array = as_float_array(name, value, shape)
+    outside = (array < low) | (array > high)
+    return _refuse(name, array, outside, f"allowed are numbers from {low:g} to {high:g}")
 
 
 def as_distributions(name: str, value, shape: Shape) -> np.ndarray:
-    """Return ``value`` as an array whose last axis holds probability distributions.
+    """``value`` as a fresh array whose last axis holds probability distributions.
 
-    Entries must be finite and non-negative, and sum to 1 along the last axis within 1e-8; the result is divided by its
+    Entries must not be negative, and sum to 1 along the last axis within 1e-8; within the square root of its precision
+    where ``value`` has a shorter type, as NumPy's own generators allow: 3.5e-4 for float32. The result is divided by its
     sum, so that later arithmetic starts from an exact distribution.
     """
     array = as_float_array(name, value, shape)
-    bad = np.argwhere(array < 0)
+    _refuse(name, array, array < 0, "a probability must not be negative")
+    kind = np.asarray(value).dtype
+    short = kind.kind == "f" and kind.itemsize < 8
+    totals, tolerance = (
+        array.sum(axis=-1),
+        np.sqrt(np.finfo(kind).eps) if short else PROBABILITY_TOLERANCE,
+    )
+    bad = np.argwhere(np.abs(totals - 1.0) > tolerance)
     if len(bad):
-        index = tuple(int(i) for i in bad[0])
-        raise ValueError(
-            f"{_entry(name, index)} is {array[index]}; a probability must not be negative"
-        )
-    totals = array.sum(axis=-1)
-    bad = np.argwhere(np.abs(totals - 1.0) > PROBABILITY_TOLERANCE)
-    if len(bad):
-        index = tuple(int(i) for i in bad[0])
+        index = tuple(bad[0].tolist())
         raise ValueError(
             f"{_entry(name, index)} sums to {totals[index]:.10g}; probabilities must sum to 1"
         )
@@ -54,42 +57,30 @@ def as_distributions(name: str, value, shape: Shape) -> np.ndarray:
 
 
 def as_indices(name: str, value, shape: Shape, upper: int | np.ndarray) -> np.ndarray:
-    """Return ``value`` as an array of np.intp with entries in ``0 .. upper - 1`` (``upper`` broadcasts against it).
-
-    Raises ValueError naming ``name`` for another shape, another type, or an index outside its range.
-    """
+    """``value`` as an array of np.intp with entries in ``0 .. upper - 1`` (``upper`` broadcasts against it)."""
     array = _as_array(name, value, "iu", "integers", shape)
     bad = np.argwhere((array < 0) | (array >= upper))
     if len(bad):
-        index = tuple(int(i) for i in bad[0])
+        index = tuple(bad[0].tolist())
         allowed = int(np.broadcast_to(upper, array.shape)[index])
         raise ValueError(f"{_entry(name, index)} is {array[index]}; allowed are 0 to {allowed - 1}")
     return array.astype(np.intp)
 
 
 def as_booleans(name: str, value, shape: Shape) -> np.ndarray:
-    """Return ``value`` as a fresh array of booleans of ``shape``, read as in :func:`as_float_array`.
-
-    Raises ValueError naming ``name`` for anything else.
-    """
+    """``value`` as a fresh array of booleans of ``shape``, read as in :func:`as_float_array`."""
     return _as_array(name, value, "b", "booleans", shape).copy()
 
 
 def as_flags(name: str, value, count: int | None) -> np.ndarray:
-    """Return ``value`` as a fresh array of ``count`` booleans (None: 1 or more).
-
-    Raises ValueError naming ``name`` for anything else.
-    """
+    """``value`` as a fresh array of ``count`` booleans (None: 1 or more)."""
     return as_booleans(name, value, (count,))
 
 
 def as_number(
     name: str, value, low: float = -np.inf, high: float = np.inf, *, open_low: bool = False
 ) -> float:
-    """Return a real number as a float in ``[low, high]`` (``(low, high]`` with ``open_low``).
-
-    Raises ValueError naming ``name`` for a number outside, and for anything else: text, True, a complex number, an array.
-    """
+    """A real number as a float in ``[low, high]`` (``(low, high]`` with ``open_low``); True is none, nor is an array."""
     if not isinstance(value, Real) or isinstance(value, bool):
         raise ValueError(f"{name}: expected a number, got {value!r:.80}")
     try:
@@ -103,30 +94,39 @@ def as_number(
 
 
 def as_count(name: str, value, low: int = 1) -> int:
-    """Return ``value`` as an integer of at least ``low``; raises ValueError otherwise (also for 3.5 or True)."""
+    """A whole number of at least ``low``, and at most 2**63 - 1; 3.5 and True are none."""
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if whole and abs(int(value)) > LARGEST_COUNT:
+        raise ValueError(f"{name} is too large; allowed is a whole number of at most 2**63 - 1")
     if not whole or value < low:
         raise ValueError(f"{name} is {value!r}; allowed is a whole number of at least {low}")
     return int(value)
 
 
 def as_position(name: str, value, count: int) -> int:
-    """Return ``value`` as an integer from 0 to ``count`` - 1; raises ValueError naming ``name`` for anything else."""
+    """A whole number from 0 to ``count`` - 1."""
     position = as_count(name, value, low=0)
     if position >= count:
         raise ValueError(f"{name} is {position}; allowed are 0 to {count - 1}")
     return position
 
 
+def as_choice(name: str, value, allowed: tuple[str, ...]) -> str:
+    """One of the ``allowed`` words."""
+    if not isinstance(value, str) or value not in allowed:
+        raise ValueError(f"{name} is {value!r:.80}; allowed are {', '.join(allowed)}")
+    return str(value)
+
+
 def as_flag(name: str, value) -> bool:
-    """Return True or False as it is; raises ValueError naming ``name`` for anything else (also for 1 or "yes")."""
+    """True or False; 1 and "yes" are refused."""
     if not isinstance(value, bool | np.bool_):
         raise ValueError(f"{name}: expected True or False, got {value!r:.80}")
     return bool(value)
 
 
 def as_generator(name: str, rng) -> np.random.Generator:
-    """Return a generator of random numbers as it is; raises ValueError naming ``name`` for anything else."""
+    """A generator of random numbers, as it is."""
     if not isinstance(rng, np.random.Generator):
         raise ValueError(
             f"{name}: expected a generator as np.random.default_rng(seed) makes it, got {rng!r:.80}"
@@ -135,7 +135,7 @@ def as_generator(name: str, rng) -> np.random.Generator:
 
 
 def check_same(name: str, given: dict, expected: dict) -> None:
-    """Raises ValueError naming ``name`` and the first entry in which two dicts of words, numbers and lists of them differ."""
+    """Refuse, by ``name`` and the first entry that differs, a dict of words, numbers and lists that is not as ``expected``."""
     for key in [*expected, *(key for key in given if key not in expected)]:
         wanted, got = (repr(d[key]) if key in d else "nothing" for d in (expected, given))
         if wanted != got:
@@ -145,6 +145,14 @@ def check_same(name: str, given: dict, expected: dict) -> None:
 def _entry(name: str, index: tuple[int, ...]) -> str:
     """``name[1, 2]``, or ``name`` alone for the entry of an array without axes."""
     return f"{name}{list(index)}" if index else name
+
+
+def _refuse(name: str, array: np.ndarray, bad: np.ndarray, rule: str) -> np.ndarray:
+    """``array`` as it is; or ValueError naming the first entry that is ``bad``, and the ``rule``."""
+    if bad.any():
+        index = tuple(np.argwhere(bad)[0].tolist())
+        raise ValueError(f"{_entry(name, index)} is {array[index]}; {rule}")
+    return array
 
 
 def _as_array(name: str, value, kinds: str, noun: str, shape: Shape) -> np.ndarray:

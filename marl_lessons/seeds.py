@@ -1,4 +1,4 @@
-"""Random numbers for many seeds that advance together: the one place where seeds become streams.
+"""Random numbers for many seeds that advance together: the one place where seeds become streams. All lessons.
 
 A run must not depend on how many other seeds run beside it. So every seed has a generator of its own, and draws from it in
 the same order whether it runs alone or with 99 others.

@@ -26,7 +26,6 @@ LONGEST_MODULE = 450  # lines
 TOO_LONG = {
     "marl_lessons.algorithms.deep.iql",
     "marl_lessons.algorithms.deep.maddpg",
-    "marl_lessons.envs.pettingzoo",
 }
 # Only modules in these rooms import torch.
 NAMED = re.compile(r"(All lessons|Lessons? \d\d(, \d\d)*( (and|to) \d\d)?)\.$")

@@ -1,4 +1,4 @@
-"""Grids of Sutton & Barto (2018): small problems whose answers are printed in the book."""
+"""Grids of Sutton & Barto (2018): small problems whose answers are printed in the book. Lessons 01 and 02."""
 
 from __future__ import annotations
 

@@ -1,25 +1,33 @@
-"""Gymnasium's toy-text environments as arrays, read from their published transition table."""
+"""Gymnasium's toy-text environments as arrays, read from their published transition table. Lesson 01."""
 
 from __future__ import annotations
+
+from copy import deepcopy
 
 import numpy as np
 
 from marl_lessons.checks import (
     PROBABILITY_TOLERANCE,
-    as_count,
     as_distributions,
     as_flag,
     as_number,
+    as_position,
 )
+
+TRIAL = 10_000  # steps, about 0.1 seconds
 
 
 def toy_text_fields(env) -> dict:
     """The fields of :class:`~marl_lessons.envs.markov_game.MarkovGame` that ``env.unwrapped.P`` states.
 
     ``P[s][a]`` lists (probability, next state, reward, terminated). A state that is only entered on termination becomes
-    terminal; if it can also be entered without (CliffWalking has none, your own table may), the terminating transitions
-    lead to an extra state "end" instead. R(s,a,s') is the mean reward of the transitions from s to s' under a.
-    Raises ValueError naming ``env`` if it has no such table, or a malformed one.
+    terminal. If the table also enters it without, from whatever state (the Taxi's 4 do so from states that no episode
+    reaches; FrozenLake and CliffWalking have none), the terminating transitions lead to an extra state "end" instead.
+    R(s,a,s') is the mean reward of the transitions from s to s' under a.
+
+    A copy of the environment plays ``TRIAL`` random steps: one that its table does not list (the Taxi's fickle passenger,
+    a wrapper that changes rewards) shows that the table is not the whole truth. That its probabilities are right, and a
+    table that cannot play, are taken on trust.
     """
     table = getattr(getattr(env, "unwrapped", env), "P", None)
     if not isinstance(table, dict) or not table:
@@ -30,7 +38,9 @@ def toy_text_fields(env) -> dict:
     n_states, n_actions = len(table), len(table[0])
     initial = _initial(env, n_states)
     ends = {int(t) for _, _, _, t, _, done in rows if done}
-    shared = ends & _entered_alive(rows, initial)
+    _check_play(env, table)
+    shared = ends & {t for _, _, p, t, _, done in rows if p > 0 and not done}
+    shared |= ends & set(np.flatnonzero(initial > 0).tolist())
     n_total = n_states + bool(shared)
     terminal = np.zeros(n_total, dtype=bool)
     terminal[list(ends - shared)] = True
@@ -44,7 +54,11 @@ def toy_text_fields(env) -> dict:
     outcome_reward = np.divide(paid, transition, out=np.zeros_like(paid), where=transition > 0)
     transition[terminal], outcome_reward[terminal] = 0.0, 0.0
     transition[terminal, :, terminal] = 1.0
-    _check_totals(transition)
+    totals = transition.sum(axis=2)
+    for s, a in np.argwhere(np.abs(totals - 1) > PROBABILITY_TOLERANCE):
+        raise ValueError(
+            f"env: the probabilities in P[{s}][{a}] sum to {totals[s, a]:.10g}; they must sum to 1"
+        )
     return {
         "transition": transition,
         "reward": None,
@@ -84,23 +98,12 @@ def _outcome(where: str, outcome, n_states: int) -> tuple[float, int, float, boo
             f"{where}: expected (probability, next state, reward, terminated), got {outcome!r:.80}"
         )
     probability, target, reward, done = outcome
-    target = as_count(f"{where}: the next state", target, low=0)
-    if target >= n_states:
-        raise ValueError(f"{where} leads to state {target}; allowed are 0 to {n_states - 1}")
     return (
         as_number(f"{where}: a probability", probability, 0.0, 1.0),
-        target,
+        as_position(f"{where}: the next state", target, n_states),
         as_number(f"{where}: a reward", reward, -1e12, 1e12),
         as_flag(f"{where}: terminated", done),
     )
-
-
-def _check_totals(transition: np.ndarray) -> None:
-    totals = transition.sum(axis=2)
-    for s, a in np.argwhere(np.abs(totals - 1) > PROBABILITY_TOLERANCE):
-        raise ValueError(
-            f"env: the probabilities in P[{s}][{a}] sum to {totals[s, a]:.10g}; they must sum to 1"
-        )
 
 
 def _initial(env, n_states: int) -> np.ndarray:
@@ -112,11 +115,28 @@ def _initial(env, n_states: int) -> np.ndarray:
     return as_distributions("env.unwrapped.initial_state_distrib", distribution, (n_states,))
 
 
-def _entered_alive(rows, initial: np.ndarray) -> set[int]:
-    """States in which an episode can begin, or that it can enter without ending."""
-    alive = set(np.flatnonzero(initial > 0).tolist())
-    while True:
-        entered = alive | {t for s, _, p, t, _, done in rows if s in alive and p > 0 and not done}
-        if entered == alive:
-            return alive
-        alive = entered
+def _check_play(env, table: dict) -> None:
+    """Refuse ``env`` if some of the steps that a copy of it makes at random are not in its table."""
+    if not (hasattr(env, "reset") and hasattr(env, "step")):
+        return
+    try:
+        played = deepcopy(env)
+    except TypeError as error:  # a window that is open
+        raise ValueError(
+            "env: cannot be copied to compare it with its table; make a new one"
+        ) from error
+    played.unwrapped.render_mode = None
+    rng = np.random.default_rng(0)
+    played.reset(seed=0)
+    for _ in range(TRIAL):
+        state = int(played.unwrapped.s)
+        action = int(rng.integers(len(table[state])))
+        _, reward, done, truncated, _ = played.step(action)
+        made = (int(played.unwrapped.s), float(reward), bool(done))
+        if not any(p > 0 and made == (t, r, end) for p, t, r, end in table[state][action]):
+            raise ValueError(
+                f"env: does not play by its table: P[{state}][{action}] does not list (next state, reward, terminated) "
+                f"{made}; a setting or a wrapper changes the rules, make it without"
+            )
+        if done or truncated:
+            played.reset()

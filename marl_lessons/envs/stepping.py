@@ -1,7 +1,7 @@
-"""What every batched world offers: E copies of one problem for n agents, stepped together, seen through observations.
+"""Many copies of one problem that advance together: batched worlds, and steppers of one game. All lessons.
 
-Shapes in this order everywhere: ``[E, n, …]``. A world whose agents see whole states of a finite game is
-:class:`~marl_lessons.envs.stepping.Worlds`; here agents may see less than the state, or a picture of it.
+Batched worlds are seen through observations, which may tell less than the state. Shapes in this order everywhere:
+``[E, n, …]``, E worlds, n agents.
 """
 
 from __future__ import annotations
@@ -10,7 +10,15 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from marl_lessons.checks import as_booleans, as_count, as_flags, as_generator, as_indices
+from marl_lessons.checks import (
+    as_booleans,
+    as_bounded,
+    as_count,
+    as_flags,
+    as_float_array,
+    as_generator,
+    as_indices,
+)
 from marl_lessons.envs.markov_game import MarkovGame, check_game
 
 
@@ -33,13 +41,18 @@ class BatchedStep(NamedTuple):
     ended: np.ndarray
 
 
-class WorldsSideBySide(Protocol):
-    """What both kinds of batched worlds share: E copies of one problem for n agents.
+@runtime_checkable
+class BatchedWorlds(Protocol):
+    """What learners ask of E copies of one problem for n agents: whatever has these members is batched worlds.
 
     They keep their state between calls: not for several threads at once.
 
     n_worlds           E
     n_agents           n
+    n_actions          ``(A_1, …, A_n)``: agent i's actions are the whole numbers 0 to A_i - 1; actions come as ``[E, n]``.
+                       None, or missing, where actions are vectors
+    action_sizes       then ``(k_1, …, k_n)``: agent i's action has k_i entries from 0 to 1. Actions come as ``[E, n, k]``
+                       with k = max k_i; what stands behind an agent's k_i entries has no effect
     observation_sizes  ``(d_1, …, d_n)``: observations have d = max d_i entries; agent i's end with zeros where d_i < d
     active             ``[E, n]`` booleans: which agents take part at the next step (a car may not have arrived yet). What
                        an agent does that takes no part is ignored; its reward is 0, unless it arrives with this step (a car
@@ -59,46 +72,57 @@ class WorldsSideBySide(Protocol):
     def reset_where(self, which: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Begin a new episode in the worlds where ``which[E]`` is True; returns all observations ``[E, n, d]``."""
 
+    def step(self, actions: np.ndarray, rng: np.random.Generator) -> BatchedStep:
+        """Advance every world by the joint actions ``[E, n]`` or ``[E, n, k]``."""
 
-@runtime_checkable
-class BatchedWorlds(WorldsSideBySide, Protocol):
-    """Batched worlds whose actions are whole numbers.
 
-    n_actions          ``(A_1, …, A_n)``: agent i's actions are 0 to A_i - 1
+class CheckedWorlds:
+    """Batched worlds whose callers are checked here, once: worlds that inherit it have rules alone.
 
-    The rest as in :class:`WorldsSideBySide`.
+    A subclass sets the attributes of :class:`BatchedWorlds` (``active`` only where not all agents take part throughout) and has
+    ``_begin(which, rng)``, which returns all observations, and ``_advance(actions, rng)``, which returns the step.
     """
 
-    n_actions: tuple[int, ...]
+    n_actions: tuple[int, ...] | None = None
+    action_sizes: tuple[int, ...] | None = None
+
+    def __repr__(self) -> str:
+        """One line: the kind of worlds, how many, for how many agents, and their actions."""
+        kind = "action_sizes" if are_continuous(self) else "n_actions"
+        sizes = f"n_worlds={self.n_worlds}, n_agents={self.n_agents}, {kind}={getattr(self, kind)}"
+        return f"{type(self).__name__}({sizes})"
+
+    @property
+    def active(self) -> np.ndarray:
+        """``[E, n]`` booleans: all agents take part while their world's episode lasts."""
+        return np.repeat(~self.ended[:, None], self.n_agents, axis=1)
+
+    def reset(self, rng: np.random.Generator) -> np.ndarray:
+        """Begin a new episode in every world; returns the observations ``[E, n, d]``."""
+        return self.reset_where(np.ones(self.n_worlds, dtype=bool), rng)
+
+    def reset_where(self, which: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Begin a new episode in the worlds where ``which[E]`` is True; returns all observations ``[E, n, d]``."""
+        return self._begin(as_flags("which", which, self.n_worlds), as_generator("rng", rng))
 
     def step(self, actions: np.ndarray, rng: np.random.Generator) -> BatchedStep:
-        """Advance every world by the joint actions ``[E, n]``, whole numbers."""
+        """Advance every world by the joint actions, ``[E, n]`` whole numbers or ``[E, n, k]`` numbers from 0 to 1.
+
+        Worlds that have ended must have been begun again.
+        """
+        rng, actions = as_generator("rng", rng), as_joint_actions(self, actions)
+        check_going_on(self.ended)
+        return self._advance(actions, rng)
 
 
-@runtime_checkable
-class ContinuousWorlds(WorldsSideBySide, Protocol):
-    """Batched worlds whose actions are vectors.
-
-    action_sizes       ``(k_1, …, k_n)``: agent i's action has k_i entries from 0 to 1. Actions come as ``[E, n, k]`` with
-                       k = max k_i; what stands behind an agent's k_i entries has no effect
-
-    The rest as in :class:`WorldsSideBySide`.
-    """
-
-    action_sizes: tuple[int, ...]
-
-    def step(self, actions: np.ndarray, rng: np.random.Generator) -> BatchedStep:
-        """Advance every world by the joint actions ``[E, n, k]``, numbers from 0 to 1."""
-
-
-class WorldsAround:
+class WorldsAround(CheckedWorlds):
     """Batched worlds around others, ``worlds``, whose numbers of worlds, agents and actions they keep.
 
     A subclass says what it changes: it has a ``step`` and a ``reset_where``, and may set other sizes.
     """
 
     def __init__(self, worlds: BatchedWorlds):
-        """Raises ValueError naming ``worlds`` if they are not batched worlds with whole-number actions."""
+        """``worlds``: with whole-number actions."""
         self.worlds = check_batched_worlds("worlds", worlds)
         self.n_worlds, self.n_agents = worlds.n_worlds, worlds.n_agents
         self.n_actions, self.observation_sizes = worlds.n_actions, worlds.observation_sizes
@@ -113,37 +137,50 @@ class WorldsAround:
         """``[E]`` booleans: whose episode is over, or has not begun."""
         return self.worlds.ended
 
-    def reset(self, rng: np.random.Generator) -> np.ndarray:
-        """Begin a new episode in every world; returns the observations ``[E, n, d]``."""
-        return self.reset_where(np.ones(self.n_worlds, dtype=bool), rng)
-
-
-SHARED = (*WorldsSideBySide.__annotations__, "reset", "reset_where", "step")
-
 
 def are_continuous(worlds) -> bool:
     """Whether the actions of batched worlds are vectors, ``[E, n, k]``, rather than whole numbers, ``[E, n]``."""
-    return hasattr(worlds, "action_sizes")
+    return getattr(worlds, "action_sizes", None) is not None
+
+
+def as_joint_actions(worlds: BatchedWorlds, actions) -> np.ndarray:
+    """``actions`` as ``[E, n]`` whole numbers, or ``[E, n, k]`` vectors with zeros behind an agent's own k_i entries."""
+    shape = (worlds.n_worlds, worlds.n_agents)
+    if not are_continuous(worlds):
+        return as_indices("actions", actions, shape, np.array(worlds.n_actions))
+    sizes = np.array(worlds.action_sizes)
+    vectors = as_float_array("actions", actions, (*shape, sizes.max()))
+    vectors[:, np.arange(sizes.max()) >= sizes[:, None]] = 0.0
+    return as_bounded("actions", vectors, vectors.shape, 0.0, 1.0)
+
+
+def check_going_on(ended: np.ndarray) -> None:
+    """Refuse a step if some world has ``ended[E]``: the first is named."""
+    if ended.any():
+        raise ValueError(
+            f"world {int(np.flatnonzero(ended)[0])} has ended; call reset or reset_where first"
+        )
+
+
+SHARED = (*BatchedWorlds.__annotations__, "reset", "reset_where", "step")
 
 
 def check_batched_worlds(name: str, worlds, continuous: bool | None = False):
-    """Return batched worlds as they are: with whole-number actions, with ``continuous`` True vectors, with None either.
+    """Batched worlds as they are: with whole-number actions, with ``continuous`` True vectors, with None either.
 
-    Raises ValueError naming ``name`` where something of the protocol is missing, or its attributes have other shapes than
-    E and n say.
+    Somebody's own worlds are refused, too, where their attributes have other shapes than E and n say.
     """
     vectors = are_continuous(worlds) if continuous is None else continuous
     own = "action_sizes" if vectors else "n_actions"
-    missing = [m for m in (*SHARED, own) if not hasattr(worlds, m)]
+    missing = [m for m in (*SHARED, own) if getattr(worlds, m, None) is None]
     if missing:
-        numbers, example = (
-            "TrafficJunction or GameWorlds",
-            "simple_spread(..., continuous_actions=True)",
-        )
+        numbers = "TrafficJunction or GameWorlds"
+        example = "simple_spread(..., continuous_actions=True)"
         if continuous is not True:
             example = numbers if continuous is False else f"{numbers}, or {example}"
         raise ValueError(
             f"{name}: expected batched worlds as {example}, got {worlds!r:.80} without {missing[0]}"
+            + _way_out(worlds, vectors)
         )
     n_worlds, n = (as_count(f"{name}.{m}", getattr(worlds, m)) for m in ("n_worlds", "n_agents"))
     for member in (own, "observation_sizes"):
@@ -159,13 +196,15 @@ def check_batched_worlds(name: str, worlds, continuous: bool | None = False):
     return worlds
 
 
-def check_going_on(ended: np.ndarray) -> None:
-    """Raises ValueError if some world has ``ended[E]``, naming the first: it must be begun again before the next step."""
-    ended = as_flags("ended", ended, None)
-    if ended.any():
-        raise ValueError(
-            f"world {int(np.flatnonzero(ended)[0])} has ended; call reset or reset_where first"
-        )
+def _way_out(worlds, vectors: bool) -> str:
+    """How what was given becomes the batched worlds that were wanted, where that is known."""
+    if isinstance(worlds, MarkovGame):
+        return "; GameWorlds(game, n_worlds) makes them of a game"
+    if hasattr(worlds, "possible_agents"):
+        return "; from_parallel_env makes them of PettingZoo environments"
+    if hasattr(worlds, "n_actions" if vectors else "action_sizes"):
+        return f"; those made with continuous_actions={vectors} have it"
+    return ""
 
 
 # Stepping many copies of one tabular game at once.
@@ -256,6 +295,10 @@ class Worlds:
         self.ages = np.zeros(self.n_worlds, dtype=np.int64)
         self.ended = np.ones(self.n_worlds, dtype=bool)
 
+    def __repr__(self) -> str:
+        """One line."""
+        return f"Worlds({self.game.name!r}, n_worlds={self.n_worlds})"
+
     def reset(self, rng: np.random.Generator) -> np.ndarray:
         """Begin a new episode in every copy; returns the states ``[E]``."""
         return self.reset_where(np.ones(self.n_worlds, dtype=bool), rng)
@@ -292,11 +335,8 @@ class Worlds:
         return Step(self.states.copy(), rewards, terminated, truncated)
 
 
-# Any finite game as batched worlds: every agent sees the whole state, as a one-hot vector.
-
-
-class GameWorlds:
-    """E copies of one Markov game, as :class:`~marl_lessons.envs.stepping.BatchedWorlds` whose agents see the state.
+class GameWorlds(CheckedWorlds):
+    """E copies of one Markov game, as :class:`BatchedWorlds` whose agents see the state.
 
     Each agent's observation is the state as a one-hot vector ``[S]``, also in the state that ends the episode, so that a
     picture can show it and a truncated episode's last target can be formed. All agents take part until the episode ends,
@@ -324,28 +364,16 @@ class GameWorlds:
         return np.repeat(self._worlds.states[:, None], self.n_agents, axis=1)
 
     @property
-    def active(self) -> np.ndarray:
-        """``[E, n]`` booleans: all True while the world's episode lasts, all False before the first and when it is over."""
-        return np.repeat(~self._worlds.ended[:, None], self.n_agents, axis=1)
-
-    @property
     def ended(self) -> np.ndarray:
         """``[E]`` booleans: whose episode is over or has not begun."""
         return self._worlds.ended.copy()
-
-    def reset(self, rng: np.random.Generator) -> np.ndarray:
-        """Begin a new episode in every world; returns the observations ``[E, n, S]``."""
-        return self._observations(self._worlds.reset(rng))
 
     def reset_where(self, which: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Begin a new episode in the worlds where ``which[E]`` is True; returns all observations ``[E, n, S]``."""
         return self._observations(self._worlds.reset_where(which, rng))
 
     def step(self, actions: np.ndarray, rng: np.random.Generator) -> BatchedStep:
-        """Advance every world by the joint actions ``[E, n]``.
-
-        Raises ValueError naming ``actions`` or ``rng``, and for worlds that have ended and were not begun again.
-        """
+        """Advance every world by the joint actions ``[E, n]``; those that have ended must have been begun again."""
         states, rewards, terminated, truncated = self._worlds.step(actions, rng)
         return BatchedStep(
             self._observations(states),
@@ -360,7 +388,7 @@ class GameWorlds:
 
 
 def one_hot(numbers: np.ndarray, size: int) -> np.ndarray:
-    """``[..., size]`` float32: 1 at the place that ``numbers[...]`` name, 0 elsewhere; the numbers are not checked."""
+    """``[..., size]`` float32: 1 at the place that ``numbers[...]`` name, 0 elsewhere."""
     return (numbers[..., None] == np.arange(size)).astype(np.float32)
 
 

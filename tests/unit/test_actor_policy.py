@@ -8,7 +8,7 @@ from random_games import seed_numbers
 
 from marl_lessons.algorithms.deep.actor_policy import ActorPolicy, Critics
 from marl_lessons.algorithms.deep.networks import init_mlp
-from marl_lessons.envs.particles.worlds import simple_speaker_listener
+from marl_lessons.envs import simple_speaker_listener
 from marl_lessons.evaluation.particles.frames import record, record_probes
 from marl_lessons.evaluation.statistics import play_episodes
 

@@ -39,22 +39,8 @@ def test_float_arrays_are_fresh_copies(values):
 
 @pytest.mark.parametrize(
     "value",
-    [
-        None,
-        1.0,
-        "a",
-        ["a"],
-        [None],
-        [NAN],
-        [1, INF],
-        [],
-        [[1.0]],
-        [[1], [1, 2]],
-        {},
-        [1j],
-        object(),
-    ],
-)
+    [None, 1.0, np.array(1.0), "a", ["a"], [None], [NAN], [1, INF], [], [[1.0]], [[1], [1, 2]], {}, [1j], object()],
+)  # fmt: skip
 def test_what_is_no_vector_of_numbers(value):
     refuses(as_float_array, value, (None,))
 
@@ -101,18 +87,16 @@ def test_the_first_entry_in_which_dicts_differ_is_named():
 
 
 def test_distributions_within_the_tolerance():
-    assert as_distributions("argument", [0.5, 0.5 + 0.9e-8], (2,)).sum() == pytest.approx(
-        1, abs=1e-15
-    )
-    for row in (
-        [0.5, 0.5 + 1.1e-8],
-        [0.5, 0.5 - 1.1e-8],
-        [0.0, 0.0],
-        [2.0, -1.0],
-        [NAN, 1.0],
-        [INF, 0.0],
-    ):
+    exact = pytest.approx(1, abs=1e-15)
+    assert as_distributions("argument", [0.5, 0.5 + 0.9e-8], (2,)).sum() == exact
+    for row in ([0.5, 0.5 + 1.1e-8], [0.5, 0.5 - 1.1e-8], [0.0, 0.0], [2.0, -1.0], [NAN, 1.0], [INF, 0.0]):  # fmt: skip
         refuses(as_distributions, row, (2,))
+    for kind, error in ((np.float32, 3e-4), (np.float16, 0.02)):
+        assert as_distributions("argument", np.array([0.5, 0.5 + error], kind), (2,)).sum() == exact
+        refuses(as_distributions, np.array([0.5, 0.5 + 2 * error], kind), (2,))
+    softmax = torch.softmax(torch.randn(1000, 5, generator=torch.Generator().manual_seed(0)), -1)
+    for given_as in (softmax, softmax.numpy(), list(softmax.numpy())):
+        assert as_distributions("argument", given_as, (1000, 5)).sum() == pytest.approx(1000)
 
 
 @pytest.mark.parametrize("value", [None, 0, [0.0], ["0"], [True], [-1], [3], [[0]], [None], [NAN]])
@@ -164,7 +148,9 @@ def test_what_is_no_count(value):
 def test_counts():
     assert as_count("argument", np.int8(3)) == 3 and type(as_count("argument", np.int8(3))) is int
     assert as_count("argument", 0, low=0) == 0
-    refuses(as_count, 4, low=5)
+    assert as_count("argument", 2**63 - 1) == 2**63 - 1
+    for value, low in ((4, 5), (2**63, 0), (2**70, 1), (10**5000, 1)):
+        refuses(as_count, value, low=low)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from marl_lessons.algorithms.deep.maddpg import MADDPGRun, train_maddpg
 from marl_lessons.algorithms.deep.maddpg_update import Pieces, by_agent
 from marl_lessons.algorithms.deep.maddpg_variants import BLINKERS, own_part
 from marl_lessons.algorithms.deep.networks import mlp
-from marl_lessons.envs.particles.worlds import simple_speaker_listener, simple_spread
+from marl_lessons.envs import simple_speaker_listener, simple_spread
 
 HIDES = {
     "all observations, own action": (False, True),

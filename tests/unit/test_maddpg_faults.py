@@ -19,7 +19,7 @@ from marl_lessons.algorithms.deep.maddpg_update import (
 )
 from marl_lessons.algorithms.deep.maddpg_variants import FAULTS, argmax_action
 from marl_lessons.algorithms.deep.networks import copy_parameters, init_mlp
-from marl_lessons.envs.particles.worlds import simple_speaker_listener
+from marl_lessons.envs import simple_speaker_listener
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from marl_lessons.envs.particles.worlds import simple_speaker_listener, simple_spread, simple_tag
+from marl_lessons.envs import simple_speaker_listener, simple_spread, simple_tag
 from marl_lessons.evaluation.particles.drift import (
     LawDrift,
     bootstrap_drift,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from marl_lessons.envs.particles.worlds import simple_speaker_listener, simple_spread, simple_tag
+from marl_lessons.envs import simple_speaker_listener, simple_spread, simple_tag
 from marl_lessons.evaluation.particles.drift import bootstrap_drift, own_law_drift
 from marl_lessons.evaluation.particles.frames import (
     Frames,

@@ -6,12 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import lsq_linear, minimize
 
-from marl_lessons.envs.particles.worlds import (
-    mpe_worlds,
-    simple_speaker_listener,
-    simple_spread,
-    simple_tag,
-)
+from marl_lessons.envs import mpe_worlds, simple_speaker_listener, simple_spread, simple_tag
 from marl_lessons.evaluation.particles import references as references
 from marl_lessons.evaluation.particles.references import (
     best_late_return,

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marl_lessons.envs.particles.worlds import simple_speaker_listener
+from marl_lessons.envs import simple_speaker_listener
 from marl_lessons.evaluation.particles.references import (
     best_late_return,
     best_listener_return,

@@ -8,7 +8,7 @@ from matplotlib.collections import EllipseCollection, LineCollection, PatchColle
 from matplotlib.colors import to_rgba
 from matplotlib.quiver import Quiver
 
-from marl_lessons.envs.particles.worlds import simple_speaker_listener, simple_spread, simple_tag
+from marl_lessons.envs import simple_speaker_listener, simple_spread, simple_tag
 from marl_lessons.evaluation.particles.frames import Frames, record
 from marl_lessons.evaluation.particles.references import (
     random_actions,

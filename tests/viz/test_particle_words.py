@@ -9,7 +9,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
-from marl_lessons.envs.particles.worlds import simple_speaker_listener, simple_spread
+from marl_lessons.envs import simple_speaker_listener, simple_spread
 from marl_lessons.evaluation.particles.frames import record
 from marl_lessons.evaluation.particles.references import told_listener, told_one_step_late
 from marl_lessons.viz.everyone.particle_player import draw_player

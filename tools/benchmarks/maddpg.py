@@ -94,7 +94,7 @@ def learn(label: str, config, seeds: range) -> None:
     """Train every seed and print when it first passed each threshold, and what it returns on mpe2 in the end."""
     rows, final, spent = [], [], []
     judge = greedy_return(simple_speaker_listener)
-    theirs = mpe_worlds("simple_speaker_listener", 40)
+    theirs = mpe_worlds("simple_speaker_listener", 40, continuous_actions=True)
     for seed in seeds:
         worlds = simple_speaker_listener(RUNS["speaker_listener"].n_worlds, continuous_actions=True)
         run = train_maddpg(worlds, config, seed, evaluate=judge)

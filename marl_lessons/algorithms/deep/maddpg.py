@@ -36,7 +36,6 @@ from marl_lessons.algorithms.settings import as_config, record_moments
 from marl_lessons.checks import as_count, check_same
 from marl_lessons.envs.stepping import (
     BatchedWorlds,
-    ContinuousWorlds,
     are_continuous,
     check_batched_worlds,
 )
@@ -479,7 +478,7 @@ def _as_arrays(value):
 
 
 def train_maddpg(
-    worlds: ContinuousWorlds | BatchedWorlds,
+    worlds: BatchedWorlds,
     config: MADDPGConfig | None = None,
     seed: int = 0,
     device: torch.device | str = "cpu",
@@ -507,7 +506,7 @@ def train_maddpg(
 
         worlds = simple_speaker_listener(n_worlds=16, continuous_actions=True)
         history = train_maddpg(worlds, MADDPGConfig(n_steps=3_000), progress=print)
-        others = mpe_worlds("simple_speaker_listener")
+        others = mpe_worlds("simple_speaker_listener", continuous_actions=True)
         returns = play_episodes(others, history.policy.act, 100, np.random.default_rng(0)).returns
 
     Raises ValueError naming the argument, ``config`` also if what is learned diverges.
@@ -528,7 +527,7 @@ def train_maddpg(
 
 def resume_maddpg(
     path: str | Path,
-    worlds: ContinuousWorlds | BatchedWorlds,
+    worlds: BatchedWorlds,
     device: torch.device | str = "cpu",
     progress: Callable[[float], None] | None = None,
     evaluate: Callable[[ActorPolicy], object] | None = None,

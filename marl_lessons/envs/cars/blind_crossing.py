@@ -1,4 +1,4 @@
-"""The blind crossing: two cars come to one crossing, and each sees only how far away it is itself.
+"""The blind crossing: two cars come to one crossing, and each sees only how far away it is itself. Lesson 10.
 
 The whole problem is a small Markov game, :func:`blind_crossing_game`. What makes it hard is what a driver does not see.
 """
@@ -10,7 +10,7 @@ import numpy as np
 from marl_lessons.checks import as_count
 from marl_lessons.envs.cars.two_cars import GO
 from marl_lessons.envs.markov_game import MarkovGame, single_rewards
-from marl_lessons.envs.stepping import BatchedStep, Worlds, one_hot
+from marl_lessons.envs.stepping import BatchedStep, CheckedWorlds, Worlds, one_hot
 
 AWAY, ON_THE_CROSSING = 0, 1  # places; place 1 + d is d cells before the crossing
 FARTHEST = 30  # cells; the game's tables grow with the fourth power
@@ -92,7 +92,7 @@ def blind_crossing_game(
     )  # fmt: skip
 
 
-class BlindCrossing:
+class BlindCrossing(CheckedWorlds):
     """E copies of :func:`blind_crossing_game` in which each car sees its own place and nothing of the other.
 
     An observation is the car's cells to go as a one-hot vector ``[distance + 1]``, entry 0 for a car on the crossing; zeros
@@ -157,20 +157,13 @@ class BlindCrossing:
         """``[E]`` booleans: whose episode is over or has not begun."""
         return self._worlds.ended.copy()
 
-    def reset(self, rng: np.random.Generator) -> np.ndarray:
-        """Begin a new episode in every world; returns the observations ``[E, 2, d]``."""
-        return self.reset_where(np.ones(self.n_worlds, dtype=bool), rng)
-
     def reset_where(self, which: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Begin a new episode in the worlds where ``which[E]`` is True; returns all observations ``[E, 2, d]``."""
         self._worlds.reset_where(which, rng)
         return self._observations()
 
     def step(self, actions: np.ndarray, rng: np.random.Generator) -> BatchedStep:
-        """Advance every world by the joint actions ``[E, 2]``, ``WAIT`` 0 or ``GO`` 1.
-
-        Raises ValueError naming ``actions`` or ``rng``, and for worlds that have ended and were not begun again.
-        """
+        """Advance every world by the joint actions ``[E, 2]``, ``WAIT`` 0 or ``GO`` 1."""
         taking_part = self.active
         _, rewards, _, truncated = self._worlds.step(actions, rng)
         gone = taking_part & ((self.local_states == AWAY) | self.crashed[:, None])
@@ -181,7 +174,7 @@ class BlindCrossing:
 
 
 def check_crossing(name: str, worlds) -> BlindCrossing:
-    """Return a blind crossing as it is; raises ValueError naming ``name`` for anything else."""
+    """``worlds`` as they are, if they are a :class:`BlindCrossing`."""
     if not isinstance(worlds, BlindCrossing):
         raise ValueError(f"{name}: expected a BlindCrossing, got {worlds!r:.80}")
     return worlds

@@ -1,4 +1,4 @@
-"""Roads and routes of the Traffic Junction: lanes on a grid of cells, and the ways that cars drive through them.
+"""Roads and routes of the Traffic Junction: lanes on a grid of cells, and the ways through them. Lessons 06 and 10.
 
 A cell is (row, column), counted from the upper left. Cars keep to the right. Every row and column named in a level's
 ``lanes`` is a lane of one direction; where a row and a column cross, the cell belongs to a crossing.

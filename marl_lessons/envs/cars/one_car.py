@@ -1,4 +1,4 @@
-"""The running example with one agent: a car approaches a traffic light on a slippery road."""
+"""The running example with one agent: a car approaches a traffic light on a slippery road. Lessons 01, 02 and 04."""
 
 from __future__ import annotations
 

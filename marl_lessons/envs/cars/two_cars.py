@@ -1,4 +1,4 @@
-"""Two cars that meet: the smallest crossing in which the other driver matters."""
+"""Two cars that meet: the smallest crossing in which the other driver matters. Lessons 00, 04, 05 and 06."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Matrix games, signalling games, soccer."""
+"""Matrix games, signalling games, soccer. Lessons 03, 04, 05, 06 and 10."""

@@ -1,4 +1,4 @@
-"""A catalogue of matrix games that every student of the field should have met, each with its exact answers.
+"""A catalogue of matrix games that every student should have met, with their exact answers. Lessons 03, 04, 05 and 06.
 
 Payoffs are those of Albrecht et al. 2024 where the book has the game, so that text and code agree.
 """

@@ -1,4 +1,4 @@
-"""Matrix games: one decision each, taken at the same time, and payoffs that depend on all of them.
+"""Matrix games: one decision each, taken at the same time, payoffs that depend on all of them. Lessons 03, 05 and 06.
 
 A matrix game is a :class:`~marl_lessons.envs.markov_game.MarkovGame` with one state. Where only its payoffs matter,
 functions also take the bare array ``payoffs[n, A_1, …, A_n]``.
@@ -10,11 +10,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from marl_lessons.checks import as_distributions, as_float_array
-from marl_lessons.envs.markov_game import MarkovGame
+from marl_lessons.checks import LARGEST, as_bounded, as_position
+from marl_lessons.envs.markov_game import MarkovGame, as_policies
 
 Strategies = Sequence[np.ndarray]
-LARGEST = 1e100
 
 
 def matrix_game(payoffs, action_names=None, name: str = "matrix game") -> MarkovGame:
@@ -31,8 +30,7 @@ def matrix_game(payoffs, action_names=None, name: str = "matrix game") -> Markov
 def payoffs_of(game, n_agents: int | None = None, name: str = "game") -> np.ndarray:
     """``payoffs[n, A_1, …, A_n]`` of a matrix game, played once whatever its discount, or of such an array itself.
 
-    Raises ValueError naming ``name`` for a game with several states, an array whose first axis does not count its other
-    axes, entries that are not finite or beyond 1e100, and another number of agents than ``n_agents``.
+    ``n_agents``: how many there must be. Entries beyond 1e100 are refused: they could not be added up.
     """
     if isinstance(game, MarkovGame):
         if not game.is_matrix_game:
@@ -46,14 +44,12 @@ def payoffs_of(game, n_agents: int | None = None, name: str = "game") -> np.ndar
             f"{name}: expected a matrix game or payoffs [n, A_1, ..., A_n], got a {type(game).__name__}{hint}"
         )
     else:
-        payoffs = as_float_array(name, game, (...,))
+        payoffs = as_bounded(name, game, (...,), -LARGEST, LARGEST)
         if payoffs.ndim < 2 or len(payoffs) != payoffs.ndim - 1 or min(payoffs.shape) < 1:
             raise ValueError(
                 f"{name}: expected payoffs of shape [n, A_1, ..., A_n], one array per agent (for two agents a pair of "
                 f"matrices), got shape {payoffs.shape}"
             )
-    if np.abs(payoffs).max() > LARGEST:
-        raise ValueError(f"{name}: holds a payoff beyond {LARGEST:g}, too large to be added up")
     if n_agents is not None and len(payoffs) != n_agents:
         raise ValueError(f"{name}: has {len(payoffs)} agents; allowed are {n_agents}")
     return payoffs
@@ -67,10 +63,7 @@ def cancels(rewards: np.ndarray) -> bool:
 
 def check_agent(payoffs: np.ndarray, agent: int) -> int:
     """``agent`` as an integer from 0 to n - 1."""
-    whole = isinstance(agent, int | np.integer) and not isinstance(agent, bool)
-    if not whole or not 0 <= agent < len(payoffs):
-        raise ValueError(f"agent is {agent!r}; allowed are the numbers 0 to {len(payoffs) - 1}")
-    return int(agent)
+    return as_position("agent", agent, len(payoffs))
 
 
 def check_strategies(
@@ -83,11 +76,4 @@ def check_strategies(
 
     Entry ``skip`` is ignored and may be None.
     """
-    n = len(n_actions)
-    is_array = isinstance(strategies, np.ndarray) and strategies.ndim > 0
-    if not (is_array or isinstance(strategies, list | tuple)) or len(strategies) != n:
-        raise ValueError(f"{name}: expected {n} arrays, one per agent, got {strategies!r:.80}")
-    return [
-        np.ones(count) if i == skip else as_distributions(f"{name}[{i}]", strategies[i], (count,))
-        for i, count in enumerate(n_actions)
-    ]
+    return as_policies(name, strategies, [(count,) for count in n_actions], skip)

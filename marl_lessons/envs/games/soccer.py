@@ -1,4 +1,4 @@
-"""Littman's soccer: a small zero-sum game in which every deterministic policy can be read and beaten."""
+"""Littman's soccer: a small zero-sum game in which every deterministic policy can be beaten. Lesson 04."""
 
 from __future__ import annotations
 
@@ -80,10 +80,7 @@ def soccer(rows: int = 4, columns: int = 5, discount: float = 0.9) -> MarkovGame
 
 
 def soccer_state(a: Cell, b: Cell, ball: int, rows: int = 4, columns: int = 5) -> int:
-    """The number of the state with A in cell ``a``, B in cell ``b`` (row, column), and the ball with A (0) or B (1).
-
-    Raises ValueError naming ``a``, ``b`` (also if both are in one cell), ``ball``, ``rows`` or ``columns``.
-    """
+    """The number of the state with A in cell ``a``, B in cell ``b`` (row, column), and the ball with A (0) or B (1)."""
     size = as_count("rows", rows), as_count("columns", columns, low=2)
     a, b = (as_indices(name, cell, (2,), np.array(size)) for name, cell in (("a", a), ("b", b)))
     if (a == b).all():
@@ -96,7 +93,7 @@ def soccer_state(a: Cell, b: Cell, ball: int, rows: int = 4, columns: int = 5) -
 
 
 def soccer_position(state: int, rows: int = 4, columns: int = 5) -> Position:
-    """Who stands where and has the ball in ``state``; raises ValueError naming ``state`` if the game is over there."""
+    """Who stands where and has the ball in ``state``, before anyone has scored."""
     rows, columns = as_count("rows", rows), as_count("columns", columns, low=2)
     n_playing = _n_playing(rows, columns)
     if as_count("state", state, low=0) >= n_playing:

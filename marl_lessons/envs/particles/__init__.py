@@ -1,1 +1,1 @@
-"""Particle worlds, step by step as mpe2 computes them."""
+"""Particle worlds, step by step as mpe2 computes them. Lesson 09."""

@@ -1,4 +1,4 @@
-"""The physics of the particle worlds: bodies that push each other apart, and two orders in which a step may advance.
+"""The physics of the particle worlds: bodies that push each other apart, in two orders of a step. Lesson 09.
 
 Pure functions of arrays that their callers have checked: they check nothing themselves. Worlds are the last axis:
 ``positions[m, 2, E]`` of m bodies, agents first; ``velocities[n, 2, E]`` and ``forces[n, 2, E]`` of the n agents. So each

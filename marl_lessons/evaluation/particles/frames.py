@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from marl_lessons.checks import as_float_array, as_generator, as_indices
-from marl_lessons.envs.particles.scenes import Scene, as_bounded, as_state
+from marl_lessons.checks import as_bounded, as_float_array, as_generator, as_indices
+from marl_lessons.envs.particles.scenes import Scene, as_state
 from marl_lessons.envs.particles.worlds import ParticleWorlds
 from marl_lessons.envs.stepping import are_continuous
 

@@ -2,7 +2,7 @@
 
 Each is a function ``act(worlds, observations[E, n, d])`` that returns actions, as
 :func:`~marl_lessons.evaluation.statistics.play_episodes` takes it. It reads nothing of ``worlds`` but the form of its actions
-and views, so it also acts in mpe2's own environments (:func:`~marl_lessons.envs.particles.worlds.mpe_worlds`). The scenes are those
+and views, so it also acts in mpe2's own environments (:func:`~marl_lessons.envs.particles.mpe2.mpe_worlds`). The scenes are those
 of Lowe et al. (2017). All raise ValueError naming ``worlds`` or ``observations``; :func:`as_vectors` and :func:`as_numbers`
 check nothing.
 """
@@ -14,9 +14,9 @@ from collections.abc import Callable
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from marl_lessons.checks import as_count, as_float_array, as_generator
+from marl_lessons.checks import as_bounded, as_choice, as_count, as_float_array, as_generator
 from marl_lessons.envs.particles.physics import PHYSICS
-from marl_lessons.envs.particles.scenes import FARTHEST, as_bounded, as_choice
+from marl_lessons.envs.particles.scenes import FARTHEST
 from marl_lessons.envs.stepping import are_continuous, check_batched_worlds
 
 # How well a particle can be steered to a place: a controller, and exact optima to hold it against.

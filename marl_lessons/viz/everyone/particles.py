@@ -17,7 +17,8 @@ from matplotlib.patches import Rectangle
 
 from marl_lessons.checks import as_flag, as_float_array, as_indices
 from marl_lessons.envs.particles.physics import overlaps
-from marl_lessons.envs.particles.scenes import Scene, State, uncovered
+from marl_lessons.envs.particles.scenes import Scene, State
+from marl_lessons.envs.particles.spread import uncovered
 from marl_lessons.envs.particles.worlds import ParticleWorlds
 from marl_lessons.evaluation.particles.frames import (
     Act,

@@ -73,16 +73,6 @@ def test_optimum_of_the_jumping_grid(solver):
     assert solved[1] == pytest.approx(10 / (1 - 0.9**5), abs=1e-7)
 
 
-def test_jumping_grid_pays_and_moves_as_the_book_says():
-    game = jumping_grid()
-    assert game.action_names == (tuple(MOVES),)
-    for s in range(25):
-        for a, move in enumerate(MOVES.values()):
-            r, c, paid = jump(*divmod(s, 5), move)
-            assert game.transition[s, a, 5 * r + c] == 1 and game.reward[0, s, a] == paid
-    assert not game.terminal.any()
-
-
 @pytest.mark.parametrize("method", ["linear", "iterative"])
 def test_random_policy_on_the_corner_grid_has_integer_values(method):
     v = policy_evaluation(corner_grid(), uniform(corner_grid()), method, tolerance=1e-9).v
@@ -103,22 +93,3 @@ def test_cliff_walking_costs_thirteen_steps_along_the_edge(solver):
     episode = rollout(game, [solution.policy], np.random.default_rng(0))
     assert episode.states.tolist() == [36, *range(24, 36), 47]
     assert episode.terminated and episode.rewards.sum() == -13
-
-
-def test_a_step_into_the_cliff_costs_100_and_leads_back():
-    game = cliff_walking()
-    for column in range(1, 11):
-        above = 24 + column
-        assert game.reward[0, above, 2] == -100 and game.transition[above, 2, 36] == 1
-    assert game.reward[0, 36, 1] == -100 and game.transition[36, 1, 36] == 1
-    assert game.reward[0, 35, 2] == -1 and game.transition[35, 2, 47] == 1
-    assert np.flatnonzero(game.terminal).tolist() == [47] and game.initial[36] == 1
-    alive = ~game.terminal
-    assert (game.reward[0, alive] == -100).sum() >= 11
-    entered = game.transition[np.r_[0:37, 47]].sum(axis=(0, 1)) > 0
-    assert not entered[37:47].any()
-
-
-def test_the_grid_that_never_ends_has_no_undiscounted_value() -> None:
-    with pytest.raises(ValueError, match="discount"):
-        jumping_grid(1.0)

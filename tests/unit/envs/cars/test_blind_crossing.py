@@ -206,17 +206,3 @@ def test_other_bad_arguments_are_named(value, count):
     for name in ("n_worlds", "time_limit"):
         with pytest.raises(ValueError, match=name):
             BlindCrossing(**{"distance": 2, name: count})
-    worlds = BlindCrossing(2, distance=2)
-    with pytest.raises(ValueError, match="rng"):
-        worlds.reset(value)
-    with pytest.raises(ValueError, match="has ended"):
-        worlds.step(np.ones((2, 2), dtype=int), rng())
-    worlds.reset(rng())
-    for actions in (value, count, np.full((2, 2), 2), np.ones((2, 3), dtype=int), np.ones((2, 2))):
-        with pytest.raises(ValueError, match="actions"):
-            worlds.step(actions, rng())
-    with pytest.raises(ValueError, match="rng"):
-        worlds.step(np.ones((2, 2), dtype=int), value)
-    for which in (value, count, [1, 0], np.ones(3, dtype=bool)):
-        with pytest.raises(ValueError, match="which"):
-            worlds.reset_where(which, rng())

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from marl_lessons.envs import simple_speaker_listener, simple_spread, simple_tag
 from marl_lessons.envs.particles.physics import (
     advance_mpe2,
     advance_openai,
@@ -17,7 +18,6 @@ from marl_lessons.envs.particles.physics import (
     overlaps,
     total_force,
 )
-from marl_lessons.envs.particles.worlds import simple_speaker_listener, simple_spread, simple_tag
 
 ORDERS = {"mpe2": advance_mpe2, "openai": advance_openai}
 UNLIMITED = np.array([np.inf])

@@ -1,18 +1,15 @@
-"""The particle worlds are those of mpe2: state, observations and rewards agree to 1e-9, step by step, for whole episodes.
+"""The course's particle worlds are those of mpe2, to 1e-9 step by step; mpe2's own cross the bridge unchanged."""
 
-Each side runs its episodes by itself; nothing is copied from one to the other after the start. Nothing collides in
-simple_speaker_listener, so only the other two scenes have contacts to compare.
-"""
-
-import os
-
-os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+import sys
+import warnings
 
 import numpy as np
 import pytest
 from mpe2 import simple_speaker_listener_v4, simple_spread_v3, simple_tag_v3
 
-from marl_lessons.envs.particles.worlds import simple_speaker_listener, simple_spread, simple_tag
+from marl_lessons.envs import mpe_worlds, simple_speaker_listener, simple_spread, simple_tag
+from marl_lessons.envs.particles.mpe2 import import_mpe2
+from marl_lessons.envs.stepping import check_batched_worlds
 
 STEPS = 25
 SCENES = {
@@ -170,3 +167,65 @@ def test_the_parallel_interface_returns_the_same():
         np.testing.assert_allclose(step.observations[0], list(seen.values()), atol=1e-6)
         np.testing.assert_allclose(step.rewards[0], list(rewards.values()), atol=1e-9)
         assert step.truncated[0] == all(truncated.values())
+
+
+@pytest.mark.parametrize("continuous", [True, False])
+@pytest.mark.parametrize("name", ["simple_spread", "simple_speaker_listener", "simple_tag"])
+def test_the_environments_of_mpe2_cross_the_bridge(name, continuous):
+    """Side by side with mpe2 stepped by hand from the same seeds; nothing is rounded, clipped or warned about."""
+    worlds = mpe_worlds(name, 2, continuous_actions=continuous)
+    assert check_batched_worlds("worlds", worlds, continuous) is worlds
+    by_hand = [import_mpe2()[name].parallel_env(continuous_actions=continuous) for _ in range(2)]
+    rng, seeds, choices = (np.random.default_rng(seed) for seed in (7, 7, 8))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(2):
+            seen = worlds.reset(rng)
+            answers = [env.reset(seed=int(seeds.integers(2**31)))[0] for env in by_hand]
+            for t in range(25):
+                for e, env in enumerate(by_hand):
+                    for i, a in enumerate(env.possible_agents):
+                        size = worlds.observation_sizes[i]
+                        assert np.array_equal(seen[e, i, :size], answers[e][a])
+                        assert not seen[e, i, size:].any()
+                if continuous:
+                    shape = (2, worlds.n_agents, max(worlds.action_sizes))
+                    actions = choices.random(shape) if t else np.ones(shape)
+                    given = actions.astype(np.float32)
+                    sizes = worlds.action_sizes
+                else:
+                    actions = choices.integers(worlds.n_actions, size=(2, worlds.n_agents))
+                step, seen = (answer := worlds.step(actions, rng)), answer.observations
+                for e, env in enumerate(by_hand):
+                    chosen = {
+                        a: given[e, i, : sizes[i]] if continuous else int(actions[e, i])
+                        for i, a in enumerate(env.possible_agents)
+                    }
+                    answers[e], rewards, *_ = env.step(chosen)
+                    assert step.rewards[e].tolist() == [float(rewards[a]) for a in rewards]
+            assert step.truncated.all() and step.ended.all() and not step.terminated.any()
+
+
+def test_mpe2_draws_itself_if_asked():
+    worlds = mpe_worlds("simple_speaker_listener", pictures=True)
+    worlds.reset(np.random.default_rng(0))
+    image = worlds.envs[0].render()
+    assert image.shape == (700, 700, 3) and image.min() < 255 == image.max()
+    with pytest.raises(ValueError, match=r"^pictures"):
+        mpe_worlds("simple_speaker_listener", pictures=1)
+
+
+def test_bad_arguments_of_mpe_worlds(monkeypatch):
+    for arguments, settings, message in [
+        (("simple_push",), {}, "name is 'simple_push'; allowed are simple_spread"),
+        ((["simple_spread"],), {}, "name"),
+        (("simple_tag", 0), {}, "n_worlds"),
+        (("simple_tag",), {"continuous_actions": 1}, "continuous_actions"),
+        (("simple_tag",), {"time_limit": 0}, "time_limit"),
+    ]:
+        with pytest.raises(ValueError, match=f"^{message}"):
+            mpe_worlds(*arguments, **settings)
+    assert mpe_worlds("simple_tag", 1, time_limit=2).n_agents == 4
+    monkeypatch.setitem(sys.modules, "mpe2", None)
+    with pytest.raises(ImportError, match="python -m pip install mpe2"):
+        mpe_worlds("simple_spread")

@@ -268,49 +268,27 @@ def test_mixing_is_needed_in_few_states(game, solution):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "named"),
+    "call, refused",
     [
-        ({"rows": 0}, "rows"),
-        ({"rows": 2.0}, "rows"),
-        ({"rows": True}, "rows"),
-        ({"columns": 1}, "columns"),
-        ({"columns": "5"}, "columns"),
-        ({"rows": 2, "columns": 2, "discount": 1.0}, "discount"),
-        ({"rows": 2, "columns": 2, "discount": -0.1}, "discount"),
-        ({"rows": 2, "columns": 2, "discount": None}, "discount"),
+        (soccer, {"rows": [0, 2.0, True], "columns": [1, "5"], "discount": [1.0, -0.1, None]}),
+        (
+            soccer_state,
+            {"a": [(4, 0), (0, -1), (0.0, 1.0), 3, np.array(3)], "b": [(0, 0), (0, 5), (0, 1, 2)],
+             "ball": [2, True, "A"], "rows": [0], "columns": [1]},
+        ),
+        (soccer_position, {"state": [760, 761, -1, 3.0, True, None]}),
     ],
-)
-def test_bad_input_to_soccer(arguments, named):
-    with pytest.raises(ValueError, match=named):
-        soccer(**arguments)
-
-
-@pytest.mark.parametrize(
-    ("a", "b", "ball", "sizes", "named"),
-    [
-        ((0, 0), (0, 0), 0, (4, 5), "^b is"),
-        ((4, 0), (0, 0), 0, (4, 5), "^a"),
-        ((0, -1), (0, 0), 0, (4, 5), "^a"),
-        ((0.0, 1.0), (0, 0), 0, (4, 5), "^a"),
-        (3, (0, 0), 0, (4, 5), "^a"),
-        ((0, 0), (0, 5), 0, (4, 5), "^b"),
-        ((0, 0), (0, 1, 2), 0, (4, 5), "^b"),
-        ((0, 0), (0, 1), 2, (4, 5), "^ball"),
-        ((0, 0), (0, 1), True, (4, 5), "^ball"),
-        ((0, 0), (0, 1), "A", (4, 5), "^ball"),
-        ((0, 0), (0, 1), 0, (0, 5), "^rows"),
-        ((0, 0), (0, 1), 0, (4, 1), "^columns"),
-    ],
-)
-def test_bad_input_to_soccer_state(a, b, ball, sizes, named):
-    with pytest.raises(ValueError, match=named):
-        soccer_state(a, b, ball, *sizes)
-
-
-@pytest.mark.parametrize("state", [760, 761, -1, 3.0, True, None])
-def test_bad_input_to_soccer_position(state):
-    with pytest.raises(ValueError, match=r"^state"):
-        soccer_position(state)
+)  # fmt: skip
+def test_bad_input_is_named(call, refused):
+    fine = {
+        soccer: {"rows": 2, "columns": 2},
+        soccer_state: {"a": (0, 0), "b": (0, 1), "ball": 0},
+        soccer_position: {},
+    }
+    for name, values in refused.items():
+        for value in values:
+            with pytest.raises(ValueError, match=f"^{name}"):
+                call(**{**fine[call], name: value})
 
 
 def test_pitches_that_are_too_large_are_refused():

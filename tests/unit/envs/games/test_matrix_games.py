@@ -80,26 +80,10 @@ def test_rewards_that_cancel():
 
 
 NO_PAYOFFS = [
-    None,
-    "ab",
-    5,
-    True,
-    [1, 2],
-    [[1, 2], [3, 4]],
-    np.zeros((2, 2, 0)),
-    np.zeros((3, 2, 2)),
-    np.zeros((1, 2, 2)),
-    np.zeros(3),
-    [[[1, 2]], [[1, np.nan]]],
-    [[[1, 2]], [[1, -np.inf]]],
-    [[[1, 2]], [[1]]],
-    [[["a"]], [["b"]]],
-    [[[1j]], [[1]]],
-    [[[1e200]], [[1]]],
-    [[[1]], [[-1e200]]],
-    two_cars(1),
-    {},
-]
+    None, "ab", 5, True, {}, [1, 2], [[1, 2], [3, 4]], np.array(5.0), np.zeros((2, 2, 0)), np.zeros((3, 2, 2)),
+    np.zeros((1, 2, 2)), np.zeros(3), [[[1, 2]], [[1, np.nan]]], [[[1, 2]], [[1, -np.inf]]], [[[1, 2]], [[1]]],
+    [[["a"]], [["b"]]], [[[1j]], [[1]]], [[[1e200]], [[1]]], [[[1]], [[-1e200]]], two_cars(1),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("value", NO_PAYOFFS)
@@ -147,26 +131,11 @@ HALF = [0.5, 0.5]
 @pytest.mark.parametrize(
     "strategies",
     [
-        None,
-        "ab",
-        5,
-        True,
-        np.array(5),
-        {},
-        {0: HALF, 1: HALF},
-        [HALF],
-        [HALF] * 3,
-        [HALF, None],
-        [HALF, "ab"],
-        [HALF, [0.5, 0.6]],
-        [HALF, [0.5, np.nan]],
-        [HALF, [1.5, -0.5]],
-        [HALF, [0.5, 0.5, 0.0]],
-        [HALF, [[1, 0], [1]]],
-        [HALF, [[0.5, 0.5]]],
-        [1.0, 0.0],
+        None, "ab", 5, True, np.array(5), {}, {0: HALF, 1: HALF}, [HALF], [HALF] * 3, [HALF, None], [HALF, "ab"],
+        [HALF, [0.5, 0.6]], [HALF, [0.5, np.nan]], [HALF, [1.5, -0.5]], [HALF, [0.5, 0.5, 0.0]], [HALF, [[1, 0], [1]]],
+        [HALF, [[0.5, 0.5]]], [1.0, 0.0],
     ],
-)
+)  # fmt: skip
 def test_wrong_strategies(strategies):
     with pytest.raises(ValueError, match=r"^strategies\b"):
         check_strategies((2, 2), strategies)
