@@ -227,6 +227,7 @@ class ParticleWorlds:
         ended = as_flags("snapshot['ended']", ended, self.n_worlds)
         self._state, self._ages, self._ended = state, ages, ended | (ages == self.time_limit)
 
+    @np.errstate(under="ignore")  # float32 has no numbers as small
     def _observations(self) -> np.ndarray:
         return _worlds_first(self.scene.views(self._state).astype(np.float32))
 
