@@ -114,13 +114,13 @@ def play_episodes(
 ) -> PlayedEpisodes:
     """Play ``n_rounds`` episodes in each of the E worlds, E · n_rounds in all, round after round.
 
-    ``act(world, observations[E, n, d])`` returns the actions, ``[E, n]`` or ``[E, n, k]``. ``measure(world)`` returns an
+    ``act(world, observations[E, n, d])`` returns the actions, ``[E, n]`` or ``[E, n, k]``; a policy with such a method will do. ``measure(world)`` returns an
     array ``[E, ...]`` and is read in each world when its episode ends: ``lambda world: world.failed``, for example. Every
     world contributes as many episodes as any other, so short episodes are not counted more often than long ones. A round
     takes as many steps as its longest episode. Raises ValueError naming the argument, and ``world`` if a round is
     not over after ``max_steps``.
     """
-    world = check_batched_worlds("world", world, continuous=None)
+    world, act = check_batched_worlds("world", world, continuous=None), getattr(act, "act", act)
     for name, function in (("act", act), ("measure", measure)):
         if not callable(function) and not (name == "measure" and function is None):
             raise ValueError(f"{name}: expected a function, got {function!r:.80}")

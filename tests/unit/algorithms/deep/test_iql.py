@@ -683,10 +683,11 @@ def test_a_policy_of_no_such_seed_is_refused(learned, which):
 
 
 def test_a_policy_plays_episodes_as_it_is(learned):
-    """``act`` is the form that play_episodes takes, for all learners with networks alike."""
+    """For all learners with networks alike."""
     worlds = Clock(6, 2, 2, 5, always_one)
     rng = np.random.default_rng(0)
-    assert play_episodes(worlds, learned.policy.act, 1, rng).returns.shape == (6, 2)
+    for act in (learned.policy, learned.policy.act):
+        assert play_episodes(worlds, act, 1, rng).returns.shape == (6, 2)
     assert (np.array(worlds.actions) == learned.policy(np.ones((6, 2, 1)))).all()
 
 
