@@ -22,7 +22,7 @@ class DeepHistory:
     episodes ``[K+1, S]``      episodes that the worlds of a seed had finished
     losses ``[K+1, S]``        mean loss since the record before, NaN where there were no updates; of MADDPG ``[K+1, n]``
     policies                   K+1 joint policies without exploration
-    evaluations ``[K+1, …]``   answers of the caller's ``evaluate``, or None
+    evaluations ``[K+1, …]``   answers of the caller's ``evaluate``, numbers; None if there was none, or if it answers nothing
     returns                    one array ``[episodes, n]`` per seed: undiscounted, unscaled return of every finished episode
     ended_at                   one array ``[episodes]`` per seed: the steps that each world had made when the episode ended
 
@@ -101,8 +101,6 @@ class Recorder:
     def record(self, policy, parameters: list[Tensor], evaluate: Callable | None, **noted) -> None:
         """Make a record: the copied ``parameters`` of ``policy``, what ``evaluate`` says of it, and what else is ``noted``."""
         answer = None if evaluate is None else evaluate(policy)
-        if evaluate is not None and answer is None:
-            raise ValueError("evaluate: expected numbers, got None; does it return its answer?")
         record = {
             "parameters": parameters,
             "evaluation": None if answer is None else np.array(answer, dtype=float),

@@ -513,11 +513,6 @@ def test_a_learning_rate_that_falls_is_the_one_of_its_step():
     assert quick(learning_rate=0.003).learning_rate_at(100) == 0.003
 
 
-def test_a_run_too_short_for_an_episode_has_none():
-    history = train_iql(Clock(2, 1, 2, 50, always_one), quick(n_steps=3), seeds=2)
-    assert history.evaluations is None and [r.shape for r in history.returns] == [(0, 1), (0, 1)]
-
-
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -565,12 +560,11 @@ def test_impossible_settings_are_refused(field, value):
         ({"config": {"n_steps": 3}}, "config"),
         ({"config": quick(buffer_size=1)}, "buffer_size"),
         ({"seeds": []}, "seeds"),
-        *(({"device": device}, "^device") for device in ("gpu", "cuda:99", "meta", None, 1.5)),
+        ({"device": "abacus"}, "^device"),
         *(
             ({name: True}, f"^{name}: expected a function or None, got True")
             for name in ("progress", "evaluate", "before_step")
         ),
-        ({"evaluate": lambda policy: None}, "evaluate: expected numbers, got None"),
     ],
 )
 def test_wrong_arguments_are_named(arguments, word):
@@ -587,35 +581,14 @@ def test_agents_have_equally_many_actions():
         train_iql(worlds, quick(), 2)
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("observations", np.ones((4, 2), np.float32)),
-        ("observations", np.ones((4, 2, 2), np.float32)),
-        ("rewards", np.ones(4)),
-        ("rewards", np.ones((2, 2))),
-        ("terminated", np.zeros(4, dtype=bool)),
-        ("terminated", np.zeros((4, 2))),
-        ("truncated", np.zeros((4, 2), dtype=bool)),
-        ("truncated", False),
-        ("ended", np.zeros(3, dtype=bool)),
-        ("ended", np.zeros(4, dtype=int)),
-    ],
-)
-def test_steps_of_other_shapes_are_refused(field, value):
+def test_worlds_that_bring_something_else_are_refused():
+    """At the first step, and before it."""
     worlds = Clock(4, 2, 2, 5, always_one)
     right = worlds.step
-    worlds.step = lambda actions, rng: right(actions, rng)._replace(**{field: value})
-    with pytest.raises(ValueError, match=f"^worlds: expected {field} to be"):
+    worlds.step = lambda actions, rng: right(actions, rng)._replace(truncated=False)
+    with pytest.raises(ValueError, match=r"^worlds: expected truncated to be booleans"):
         train_iql(worlds, quick(), 2)
     assert len(worlds.actions) == 1
-
-
-def test_worlds_that_bring_something_else_are_refused():
-    worlds = Clock(4, 2, 2, 5, always_one)
-    worlds.step = lambda actions, rng: None
-    with pytest.raises(ValueError, match=r"^worlds: expected a step to bring a BatchedStep"):
-        train_iql(worlds, quick(), 2)
     worlds.reset = lambda rng: np.ones((4, 1, 2), np.float32)
     with pytest.raises(ValueError, match=r"^worlds: expected observations"):
         train_iql(worlds, quick(), 2)
