@@ -60,14 +60,15 @@ def play_episodes(
 ) -> PlayedEpisodes:
     """Play ``n_rounds`` episodes in each of the E worlds, E · n_rounds in all, round after round.
 
-    ``act(world, observations[E, n, d])`` returns the actions, ``[E, n]`` or ``[E, n, k]``. ``measure(world)`` returns an
+    ``act(world, observations[E, n, d])`` returns the actions, ``[E, n]`` or ``[E, n, k]``; a policy with such a method will do. ``measure(world)`` returns an
     array ``[E, ...]`` and is read in each world when its episode ends: ``lambda world: world.failed``, for example. Every
     world contributes as many episodes as any other, so short episodes are not counted more often than long ones. A round
     takes as many steps as its longest episode, and is refused if it is not over after ``max_steps``.
     """
-    world = check_batched_worlds("world", world, continuous=None)
-    if not callable(act):
-        raise ValueError(f"act: expected a function of worlds and observations, got {act!r:.80}")
+    world, act = check_batched_worlds("world", world, continuous=None), getattr(act, "act", act)
+    for name, function in (("act", act), ("measure", measure)):
+        if not callable(function) and not (name == "measure" and function is None):
+            raise ValueError(f"{name}: expected a function, got {function!r:.80}")
     n_rounds, rng = as_count("n_rounds", n_rounds), as_generator("rng", rng)
     max_steps = as_count("max_steps", max_steps)
     rounds = [_play_round(world, act, rng, measure, max_steps) for _ in range(n_rounds)]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from unittest.mock import patch
+
 import numpy as np
 
+from marl_lessons.algorithms.deep import maddpg
 from marl_lessons.algorithms.deep.maddpg_update import MADDPGConfig
 from marl_lessons.envs.stepping import BatchedStep
 
@@ -65,54 +69,6 @@ class ToyWorlds:
         self.ages, self.secrets = snapshot["ages"].copy(), snapshot["secrets"].copy()
 
 
-class TalkWorlds:
-    """A speaker sees the goal, one of three; the listener sees what the speaker said the step before, and shall name the goal.
-
-    ``n_steps`` steps, then the episode is truncated. Both are paid 1 minus the squared distance of the listener's action from the
-    goal's one-hot vector, halved; with whole numbers that is 1 for the right name, else 0.
-    """
-
-    n_agents, sizes = 2, (3, 3)
-    observation_sizes = (3, 4)
-
-    def __init__(self, n_worlds, *, continuous, n_steps=4):
-        self.n_worlds, self.n_steps, self.continuous = n_worlds, n_steps, continuous
-        setattr(self, "action_sizes" if continuous else "n_actions", self.sizes)
-        self.goals, self.ages = np.zeros(n_worlds, dtype=int), np.full(n_worlds, n_steps)
-        self.said = np.zeros((n_worlds, 3))
-
-    @property
-    def ended(self):
-        return self.ages >= self.n_steps
-
-    @property
-    def active(self):
-        return np.repeat(~self.ended[:, None], 2, axis=1)
-
-    def reset(self, rng):
-        return self.reset_where(np.ones(self.n_worlds, dtype=bool), rng)
-
-    def reset_where(self, which, rng):
-        self.goals[which] = rng.integers(3, size=which.sum())
-        self.ages[which], self.said[which] = 0, 0.0
-        return self.see()
-
-    def see(self):
-        seen = np.zeros((self.n_worlds, 2, 4), np.float32)
-        seen[:, 0, :3], seen[:, 1, :3] = np.eye(3)[self.goals], self.said
-        seen[:, 1, 3] = self.ages == 0
-        return seen
-
-    def step(self, actions, rng):
-        vectors = actions if self.continuous else np.eye(3)[actions]
-        self.said = vectors[:, 0].copy()
-        paid = 1 - ((vectors[:, 1] - np.eye(3)[self.goals]) ** 2).sum(axis=-1) / 2
-        self.ages = self.ages + 1
-        ended = self.ended
-        no = np.zeros((self.n_worlds, 2), dtype=bool)
-        return BatchedStep(self.see(), np.repeat(paid[:, None], 2, axis=1), no, ended, ended)
-
-
 def always_one(actions, secrets):
     return np.ones(secrets.shape)
 
@@ -129,3 +85,23 @@ def quick(**settings) -> MADDPGConfig:
         "n_records": 3,
     }
     return MADDPGConfig(**{**usual, **settings})
+
+
+def watched_run(worlds, n_steps, pieces=None, **settings) -> SimpleNamespace:
+    """A run of ``n_steps`` steps with its networks, ``nets``, and its ``replay``, which a history does not tell."""
+    run = SimpleNamespace(config=quick(n_steps=n_steps, **settings))
+    make_networks, make_replay = maddpg.init_networks, maddpg.Replay
+
+    def keep(name, make):
+        def made(*args, **kwargs):
+            setattr(run, name, make(*args, **kwargs))
+            return getattr(run, name)
+
+        return made
+
+    with (
+        patch.object(maddpg, "init_networks", keep("nets", make_networks)),
+        patch.object(maddpg, "Replay", keep("replay", make_replay)),
+    ):
+        run.history = maddpg.train_maddpg(worlds, run.config, pieces=pieces)
+    return run

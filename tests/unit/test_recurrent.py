@@ -96,9 +96,3 @@ def test_impossible_sizes_are_refused(place, wrong):
     sizes[place] = wrong
     with pytest.raises(ValueError, match=("n_inputs", "n_hidden", "n_outputs")[place]):
         init_gru(*sizes, generators(0))
-
-
-@pytest.mark.parametrize("given_generators", [[], None, 3, [0], [np.random.default_rng(0)]])
-def test_impossible_generators_are_refused(given_generators):
-    with pytest.raises(ValueError, match="generators"):
-        init_gru(3, 4, 2, given_generators)

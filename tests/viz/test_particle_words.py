@@ -17,7 +17,6 @@ from marl_lessons.viz.everyone.particles import (
     FIELD,
     LOOKS,
     WORD_COLOURS,
-    draw_beside,
     draw_frame,
     draw_scene,
     film,
@@ -159,20 +158,6 @@ def test_titles_that_are_no_texts_are_refused(wrong):
         draw_frame(axes(), scene, frames, 0, 0, wrong)
     with pytest.raises(ValueError, match=r"^title: expected a text"):
         film(simple_spread(), lambda worlds, seen: None, title=wrong)
-
-
-def test_broken_frames_are_refused_wherever_they_are_drawn():
-    scene, frames = speaking([0.0, 0.0, 1.0])
-    broken = frames._replace(rewards=None)
-    given = {"scene": scene, "references": {}}
-    for draw, name in (
-        (lambda: draw_frame(axes(), scene, broken, 0), "frames"),
-        (lambda: flip_book(scene, {"a": broken}), r"recordings\['a'\]"),
-        (lambda: draw_beside(np.zeros((3, 3, 3), int), scene, broken), "frames"),
-        (lambda: draw_player({"a": [broken]}, "a", 0, 0, 0, **given), r"frames_by_label\['a'\]\[0\]"),
-    ):  # fmt: skip
-        with pytest.raises(ValueError, match=rf"^{name}\.rewards"):
-            draw()
 
 
 def test_the_player_refuses_names_that_are_no_list_and_methods_that_are_no_text():

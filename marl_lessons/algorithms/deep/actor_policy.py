@@ -1,7 +1,4 @@
-"""What MADDPG leaves behind: actors, each of which acts on its own observation, and critics, to be asked what they think.
-
-:func:`allowed_entries` is a pure function of checked sizes: it checks nothing.
-"""
+"""What MADDPG leaves behind: actors that act on their own observation alone, and critics to be asked. Lesson 09."""
 
 from __future__ import annotations
 
@@ -12,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from marl_lessons.algorithms.deep.checks import as_float32
 from marl_lessons.algorithms.deep.maddpg_update import continuous_action, critic_values, everyone
 from marl_lessons.algorithms.deep.networks import mlp
-from marl_lessons.checks import as_count, as_flag, as_float_array, as_position
-
-LARGEST = float(np.finfo(np.float32).max)  # networks compute in float32
+from marl_lessons.checks import as_position
+from marl_lessons.results import short_repr
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,18 +35,7 @@ class ActorPolicy:
     observation_sizes: tuple[int, ...]
     continuous: bool
 
-    def __post_init__(self):
-        """Check every field."""
-        n, *widths = _network_sizes("actors", self.actors)
-        for name, width in zip(("observation_sizes", "action_sizes"), widths):
-            sizes = getattr(self, name)
-            if not isinstance(sizes, tuple) or len(sizes) != n:
-                raise ValueError(
-                    f"{name}: expected a tuple with one entry for each of {n} actors, got {sizes!r:.80}"
-                )
-            if max(as_count(f"{name}[{i}]", size) for i, size in enumerate(sizes)) != width:
-                raise ValueError(f"{name}: {sizes} do not fit; the largest of them must be {width}")
-        as_flag("continuous", self.continuous)
+    __repr__ = short_repr
 
     def act(self, worlds, observations: np.ndarray) -> np.ndarray:
         """``policy(observations)``; ``worlds`` is not read."""
@@ -58,7 +44,7 @@ class ActorPolicy:
     def __call__(self, observations: np.ndarray) -> np.ndarray:
         """The actions for ``observations[E, n, d]``."""
         sizes = np.array(self.observation_sizes)[:, None]
-        seen = _as_float32("observations", observations, (None, len(sizes), int(sizes.max())))
+        seen = as_float32("observations", observations, (None, len(sizes), int(sizes.max())))
         own = np.arange(sizes.max()) < sizes
         return self._chosen("observations", slice(None), seen * own)
 
@@ -72,7 +58,7 @@ class ActorPolicy:
         d, k, width = self.observation_sizes[i], self.action_sizes[i], max(self.observation_sizes)
 
         def act(observation: np.ndarray) -> np.ndarray:
-            seen = _as_float32("observation", observation, (None, None))
+            seen = as_float32("observation", observation, (None, None))
             if seen.shape[1] not in (d, width):
                 raise ValueError(
                     f"observation: expected shape (any, {d}) or (any, {width}), got {seen.shape}"
@@ -101,42 +87,24 @@ class Critics:
     """The critics of n agents: ``critics(observations[E, n, d], actions[E, n, k])`` are their values ``[E, n]``.
 
     With ``central`` each sees all observations and actions, otherwise those of its own agent. Nobody needs them to act.
-    ``observation_size``: d; None: any d and k that add up to what the critics take.
+    ``observation_size``: d.
     """
 
     parameters: list[Tensor]
     central: bool
-    observation_size: int | None = None
+    observation_size: int
 
-    def __post_init__(self):
-        """Check every field."""
-        _network_sizes("parameters", self.parameters)
-        as_flag("central", self.central)
-        if self.observation_size is not None:
-            d, each = as_count("observation_size", self.observation_size), self._width
-            if d >= each:
-                raise ValueError(f"observation_size is {d}; allowed are 1 to {each - 1}")
-
-    @property
-    def _width(self) -> int:
-        """d + k."""
-        n_seen = len(self.parameters[0]) if self.central else 1
-        return self.parameters[0].shape[1] // n_seen
+    __repr__ = short_repr
 
     def __call__(self, observations: np.ndarray, actions: np.ndarray) -> np.ndarray:
         """The values."""
-        n, d = len(self.parameters[0]), self.observation_size
-        seen = _as_float32("observations", observations, (None, n, d))
-        k = None if d is None else self._width - d
-        done = _as_float32("actions", actions, (len(seen), n, k))
-        width = seen.shape[-1] + done.shape[-1]
-        if width != self._width:
-            raise ValueError(
-                f"actions: with the observations they have {width} numbers; these critics take {self._width}"
-            )
+        n, width = self.parameters[0].shape[:2]
+        d, each = self.observation_size, width // n if self.central else width
+        seen = as_float32("observations", observations, (None, n, d))
+        done = as_float32("actions", actions, (len(seen), n, each - d))
         device = self.parameters[0].device
-        parts = [torch.as_tensor(x).transpose(0, 1).to(device) for x in (seen, done)]
         with torch.no_grad():
+            parts = [torch.as_tensor(x).transpose(0, 1).to(device) for x in (seen, done)]
             parts = [everyone(x) for x in parts] if self.central else parts
             values = critic_values(self.parameters, *parts).T.cpu().numpy()
         if not np.isfinite(values).all():
@@ -148,27 +116,3 @@ def allowed_entries(action_sizes: tuple[int, ...], width: int | None = None) -> 
     """``[n, 1, k]``: 1 for the first k_i entries of agent i's row, 0 behind them."""
     places = torch.arange(width or max(action_sizes))
     return (places < torch.tensor(action_sizes)[:, None, None]).float()
-
-
-def _network_sizes(name: str, parameters) -> tuple[int, int, int]:
-    """How many networks ``parameters`` are, what each takes, and what it gives."""
-    fits = isinstance(parameters, list | tuple) and len(parameters) > 1
-    if not fits or not all(
-        isinstance(p, Tensor) and p.ndim == 3 and len(p) == len(parameters[0]) for p in parameters
-    ):
-        raise ValueError(
-            f"{name}: expected the tensors of n networks, as init_mlp makes them, got {parameters!r:.80}"
-        )
-    return len(parameters[0]), parameters[0].shape[1], parameters[-1].shape[2]
-
-
-def _as_float32(name: str, value, shape) -> np.ndarray:
-    """``value`` as a float32 array of ``shape``; raises ValueError naming it, also for numbers that float32 does not have."""
-    array = as_float_array(name, value, shape)
-    bad = np.argwhere(np.abs(array) > LARGEST)
-    if len(bad):
-        index = tuple(int(i) for i in bad[0])
-        raise ValueError(
-            f"{name}{list(index)} is {array[index]}; allowed are numbers up to {LARGEST:.3g}, the largest of float32"
-        )
-    return array.astype(np.float32)

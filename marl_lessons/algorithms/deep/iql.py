@@ -1,33 +1,101 @@
-"""Deep independent Q-learning: every agent learns as if the others were part of the world, with networks and replay."""
+"""Deep independent Q-learning: every agent learns as if the others were part of the world. Lessons 06 and 10."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from marl_lessons.algorithms.deep.networks import (
+from marl_lessons.algorithms.deep.checks import (
+    as_float32,
     check_functions,
     check_numbers,
     check_step,
-    checked_observations,
-    copy_parameters,
-    init_mlp,
-    mlp,
-    move_towards,
+    check_told,
     usable_device,
 )
+from marl_lessons.algorithms.deep.history import DeepHistory, Recorder
+from marl_lessons.algorithms.deep.networks import copy_parameters, init_mlp, mlp, move_towards
 from marl_lessons.algorithms.deep.replay import Batch, Replay
-from marl_lessons.algorithms.settings import as_config, check_settings, record_moments
+from marl_lessons.algorithms.deep.saving import load_run, save_run
+from marl_lessons.algorithms.settings import as_config, check_settings
 from marl_lessons.algorithms.tables.history import common_n_actions
 from marl_lessons.algorithms.tables.rules import epsilon_greedy, one_draw_for_all
 from marl_lessons.algorithms.tables.schedules import Linear, Progress, Schedule
-from marl_lessons.checks import as_float_array, as_position
+from marl_lessons.checks import as_position
 from marl_lessons.envs.stepping import BatchedWorlds, check_batched_worlds
-from marl_lessons.seeds import UniformStreams, as_seeds
+from marl_lessons.results import short_repr
+from marl_lessons.seeds import as_seeds
+
+USUAL_RECORDS = 20
+
+
+@dataclass(frozen=True)
+class DeepIQLConfig:
+    """Settings of deep independent Q-learning.
+
+    n_steps          steps that every world makes (typical 500 to 5,000)
+    hidden_sizes     units of each hidden layer (typical ``(64, 64)``)
+    learning_rate    of Adam (typical 5e-4 to 2e-3): a number in (0, 1], or ``Linear(..., per="step")``, by which it falls
+    discount         γ in [0, 1] (typical 0.9 to 0.99)
+    batch_size       joint transitions in a batch, for each seed (typical 32 to 512)
+    buffer_size      joint transitions that each seed's replay keeps (typical 5,000 to 100,000)
+    updates_per_step updates after each step of all worlds (typical 1 to 4)
+    learn_from       steps of all worlds before the first update (typical 10 to 100)
+    target_interval  updates after which the target network becomes a copy of the online one (typical 100 to 1,000)
+    double_q         True: the online network chooses the next action (van Hasselt et al. 2016); False: plain DQN
+    epsilon          ε, probability of a random action, a number in [0, 1] or a schedule, but not ``PerVisit``. It counts the
+                     episodes that all worlds of a seed have finished together, and the steps that each world has made.
+    share_parameters True: the agents of a seed share one network; False: each has its own
+    agent_id         True: an agent's number, one-hot, follows its observation. Take care where numbers tell what agents should
+                     not know, such as who came first
+    correlated_exploration  True: one random number decides for all agents of a world whether they explore: a mistake found
+                     in published programs, here to be studied
+    bootstrap_on_truncation  True: a truncated episode's last target still counts what would have come next. False treats
+                     truncation as termination: a mistake, here to be studied.
+    reward_scale     the learner sees rewards times this number, above 0 (typical: such that returns are of size 1 to 10)
+    network          None: each agent values what it sees by itself, through ``hidden_sizes``. Else a network with messages
+                     between the agents, :class:`~marl_lessons.algorithms.talk.commnet.CommNet`, or any object with the methods of
+                     :class:`PlainNetwork`. It has sizes of its own, ``hidden_sizes`` is
+                     not used. It needs ``agent_id`` False and ``share_parameters`` True
+    n_records        K: networks are recorded K times at equal distances, and at the start; None: 20 times, or at every step
+    """
+
+    n_steps: int = 1_000
+    hidden_sizes: tuple[int, ...] = (64, 64)
+    learning_rate: Linear | float = 1e-3
+    discount: float = 0.95
+    batch_size: int = 256
+    buffer_size: int = 40_000
+    updates_per_step: int = 2
+    learn_from: int = 20
+    target_interval: int = 200
+    double_q: bool = True
+    epsilon: Schedule | float = 0.1
+    share_parameters: bool = True
+    agent_id: bool = True
+    correlated_exploration: bool = False
+    bootstrap_on_truncation: bool = True
+    reward_scale: float = 1.0
+    network: object | None = None
+    n_records: int | None = None
+
+    def __post_init__(self):
+        """Check every field and turn a number ε into a constant schedule."""
+        check_settings(self, USUAL_RECORDS)
+        if self.network is not None:
+            _check_network(self)
+
+    def learning_rate_at(self, step: int) -> float:
+        """Adam's learning rate at ``step``, counted from 0."""
+        if isinstance(self.learning_rate, Linear):
+            return float(self.learning_rate(Progress(step, None, None)))
+        return self.learning_rate
+
 
 # The equations of deep Q-learning with several agents, one function each.
 
@@ -86,206 +154,12 @@ def td_loss(q: Tensor, action: Tensor, target: Tensor, active: Tensor) -> Tensor
     return error.square().sum(dim=(1, 2)) / active.sum(dim=(1, 2)).clamp(min=1)
 
 
-# What a deep learner was told to do.
-
-USUAL_RECORDS = 20
-
-
-@dataclass(frozen=True)
-class DeepIQLConfig:
-    """Settings of deep independent Q-learning.
-
-    n_steps          steps that every world makes (typical 500 to 5,000)
-    hidden_sizes     units of each hidden layer (typical ``(64, 64)``)
-    learning_rate    of Adam (typical 5e-4 to 2e-3): a number in (0, 1], or ``Linear(..., per="step")``, by which it falls
-    discount         γ in [0, 1] (typical 0.9 to 0.99)
-    batch_size       joint transitions in a batch, for each seed (typical 32 to 512)
-    buffer_size      joint transitions that each seed's replay keeps (typical 5,000 to 100,000)
-    updates_per_step updates after each step of all worlds (typical 1 to 4)
-    learn_from       steps of all worlds before the first update (typical 10 to 100)
-    target_interval  updates after which the target network becomes a copy of the online one (typical 100 to 1,000)
-    double_q         True: the online network chooses the next action (van Hasselt et al. 2016); False: plain DQN
-    epsilon          ε, probability of a random action, a number in [0, 1] or a schedule, but not ``PerVisit``. It counts the
-                     episodes that all worlds of a seed have finished together, and the steps that each world has made.
-    share_parameters True: the agents of a seed share one network; False: each has its own
-    agent_id         True: an agent's number, one-hot, follows its observation. Take care where numbers tell what agents should
-                     not know, such as who came first
-    correlated_exploration  True: one random number decides for all agents of a world whether they explore: a mistake found
-                     in published programs, here to be studied
-    bootstrap_on_truncation  True: a truncated episode's last target still counts what would have come next. False treats
-                     truncation as termination: a mistake, here to be studied.
-    reward_scale     the learner sees rewards times this number, above 0 (typical: such that returns are of size 1 to 10)
-    network          None: each agent values what it sees by itself, through ``hidden_sizes``. Else a network with messages
-                     between the agents, :class:`~marl_lessons.algorithms.talk.commnet.CommNet`, or any object with the methods of
-                     :class:`~marl_lessons.algorithms.deep.iql.PlainNetwork`. It has sizes of its own, ``hidden_sizes`` is
-                     not used. It needs ``agent_id`` False and ``share_parameters`` True
-    n_records        K: networks are recorded K times at equal distances, and at the start; None: 20 times, or at every step
-    """
-
-    n_steps: int = 1_000
-    hidden_sizes: tuple[int, ...] = (64, 64)
-    learning_rate: Linear | float = 1e-3
-    discount: float = 0.95
-    batch_size: int = 256
-    buffer_size: int = 40_000
-    updates_per_step: int = 2
-    learn_from: int = 20
-    target_interval: int = 200
-    double_q: bool = True
-    epsilon: Schedule | float = 0.1
-    share_parameters: bool = True
-    agent_id: bool = True
-    correlated_exploration: bool = False
-    bootstrap_on_truncation: bool = True
-    reward_scale: float = 1.0
-    network: object | None = None
-    n_records: int | None = None
-
-    def __post_init__(self):
-        """Check every field and turn a number ε into a constant schedule."""
-        check_settings(self, USUAL_RECORDS)
-        check_network(self)
-
-    def learning_rate_at(self, step: int) -> float:
-        """Adam's learning rate at ``step``, counted from 0."""
-        if isinstance(self.learning_rate, Linear):
-            return float(self.learning_rate(Progress(step, None, None)))
-        return self.learning_rate
-
-
-def check_network(config: DeepIQLConfig) -> None:
-    """Raises ValueError naming ``network`` for an object that is none, or ``agent_id`` or ``share_parameters`` beside one."""
-    if config.network is None:
-        return
-    if isinstance(config.network, type) or not all(
-        callable(getattr(config.network, method, None))
-        for method in ("check_worlds", "init", "values", "policy")
-    ):
-        raise ValueError(
-            f"network: expected a network as CommNet() or None, got {config.network!r:.80}"
-        )
-    for field, needed in (("agent_id", False), ("share_parameters", True)):
-        if getattr(config, field) is not needed:
-            raise ValueError(
-                f"{field} is {not needed}; a network with messages needs {needed}: its agents share one network, "
-                "and those who are absent are told by their zeros"
-            )
-
-
-# What is measured while networks learn.
-
-
-@dataclass(frozen=True, eq=False)
-class DeepHistory:
-    """What was recorded: K+1 moments, S seeds, n agents.
-
-    steps ``[K+1]``           steps that every world had made before the record
-    episodes ``[K+1, S]``     episodes that the worlds of a seed had finished
-    epsilon ``[K+1, S]``      exploration rate at that moment
-    losses ``[K+1, S]``       mean loss of the updates since the record before; NaN where there were none
-    policies                  K+1 greedy policies
-    evaluations               K+1 answers of the caller's ``evaluate``, or None
-    returns                   one array ``[episodes, n]`` per seed: undiscounted, unscaled return of every finished episode
-    ended_at                  one array ``[episodes]`` per seed: the steps that each world had made when the episode ended
-    """
-
-    steps: np.ndarray
-    episodes: np.ndarray
-    epsilon: np.ndarray
-    losses: np.ndarray
-    policies: tuple
-    evaluations: tuple | None
-    returns: tuple[np.ndarray, ...]
-    ended_at: tuple[np.ndarray, ...]
-    seeds: tuple[int, ...]
-
-    @property
-    def policy(self):
-        """The last policy."""
-        return self.policies[-1]
-
-
-class DeepRecorder:
-    """Collects a :class:`DeepHistory` while a run goes on; inner machinery that checks nothing."""
-
-    def __init__(self, config: DeepIQLConfig, seeds: tuple[int, ...], shape: tuple[int, int, int]):
-        """``shape``: seeds, worlds per seed, agents. ``losses`` holds those since the last record, each a tensor ``[S]``."""
-        self.moments = record_moments(config)
-        self.seeds, self.shape = seeds, shape
-        self.episode = np.zeros((shape[0], 1), dtype=int)
-        self.n_updates = 0
-        self._total = np.zeros((shape[0] * shape[1], shape[2]))
-        self.losses: list = []
-        self._ended: list[tuple[np.ndarray, ...]] = []
-        self._records: list[tuple] = []
-
-    def step_made(self, step: int, rewards: np.ndarray, ended: np.ndarray) -> None:
-        """Note ``rewards[S·E, n]`` and which worlds ended, ``ended[S·E]``, at the step numbered ``step``."""
-        self._total += rewards
-        over = ended.nonzero()[0]
-        if len(over):
-            owner = over // self.shape[1]
-            self._ended.append((owner, self._total[over], np.full(len(over), step + 1)))
-            self._total[over] = 0.0
-            self.episode += np.bincount(owner, minlength=self.shape[0])[:, None]
-
-    def update_made(self, loss) -> None:
-        """Note each seed's loss, a tensor ``[S]``."""
-        self.losses.append(loss)
-        self.n_updates += 1
-
-    def record_if_due(
-        self,
-        step: int,
-        epsilon,
-        policy: Callable,
-        evaluate: Callable | None,
-        progress: Callable[[float], None] | None,
-    ) -> None:
-        """Record if ``step`` is one of the moments; ``policy()`` makes the present policy, ``evaluate`` judges it."""
-        if step != self.moments[len(self._records)]:
-            return
-        n_seeds, now = self.shape[0], policy()
-        losses = [loss.cpu().numpy() for loss in self.losses]
-        self._records.append(
-            (
-                self.episode[:, 0].copy(),
-                np.broadcast_to(np.ravel(epsilon), (n_seeds,)),
-                np.mean(losses, axis=0) if losses else np.full(n_seeds, np.nan),
-                now,
-                evaluate(now) if evaluate is not None else None,
-            )
-        )
-        self.losses = []
-        if progress is not None:
-            progress(float(step / self.moments[-1]))
-
-    def history(self) -> DeepHistory:
-        """Everything recorded."""
-        nothing = (np.zeros(0, int), np.zeros((0, self.shape[2])), np.zeros(0, int))
-        owner, total, step = (np.concatenate(parts) for parts in zip(nothing, *self._ended))
-        episodes, epsilon, losses, policies, evaluations = zip(*self._records)
-        return DeepHistory(
-            steps=self.moments,
-            episodes=np.stack(episodes),
-            epsilon=np.stack(epsilon),
-            losses=np.stack(losses),
-            policies=policies,
-            evaluations=None if evaluations[-1] is None else evaluations,
-            returns=tuple(total[owner == s] for s in range(self.shape[0])),
-            ended_at=tuple(step[owner == s] for s in range(self.shape[0])),
-            seeds=self.seeds,
-        )
-
-
-# ------------------------------------------------------------
-
-
 @dataclass(frozen=True, eq=False)
 class GreedyPolicy:
     """The greedy joint actions of S seeds' networks: ``policy(observations[S·E, n, d])`` is ``actions[S·E, n]``.
 
-    Seed s acts in worlds s·E to (s+1)·E - 1, for any number E. :meth:`of_seed` is a policy for one seed's worlds alone.
+    Seed s acts in worlds s·E to (s+1)·E - 1, for any number E. :meth:`of_seed` is a policy for one seed's worlds alone, and
+    ``policy.act`` the form that :func:`~marl_lessons.evaluation.statistics.play_episodes` takes.
     """
 
     parameters: list[Tensor]
@@ -294,6 +168,12 @@ class GreedyPolicy:
     share_parameters: bool
     agent_id: bool
 
+    __repr__ = short_repr
+
+    def act(self, worlds, observations: np.ndarray) -> np.ndarray:
+        """``policy(observations)``; ``worlds`` is not read."""
+        return self(observations)
+
     def __call__(self, observations: np.ndarray) -> np.ndarray:
         """Greedy ``actions[S·E, n]``; the lowest index wins a tie."""
         return self.values(observations).argmax(axis=-1)
@@ -301,7 +181,7 @@ class GreedyPolicy:
     def values(self, observations: np.ndarray) -> np.ndarray:
         """Action values ``[S·E, n, A]`` for ``observations[S·E, n, d]``."""
         d = self.parameters[0].shape[1] - self.agent_id * self.n_agents
-        seen = as_float_array("observations", observations, (None, self.n_agents, d))
+        seen = as_float32("observations", observations, (None, self.n_agents, d))
         if len(seen) % self.n_seeds:
             raise ValueError(
                 f"observations: {len(seen)} worlds cannot be shared out to {self.n_seeds} seeds"
@@ -400,27 +280,7 @@ def q_update(
     return loss.detach()
 
 
-def checked_shape(worlds, seeds: tuple[int, ...], config: DeepIQLConfig) -> tuple[int, int, int]:
-    """Seeds, worlds per seed, agents; raises ValueError naming ``worlds``, ``seeds`` or ``config`` if they do not fit."""
-    n_seeds = len(seeds)
-    if len(set(seeds)) < n_seeds:
-        raise ValueError(
-            f"seeds: {seeds!r:.80} names a seed twice; seeds are independent runs, each is allowed once"
-        )
-    check_batched_worlds("worlds", worlds)
-    common_n_actions("worlds", worlds)
-    if worlds.n_worlds % n_seeds:
-        raise ValueError(
-            f"worlds: there are {worlds.n_worlds}; {n_seeds} seeds need a multiple of {n_seeds}"
-        )
-    each = worlds.n_worlds // n_seeds
-    if config.buffer_size < each:
-        raise ValueError(
-            f"config: buffer_size is {config.buffer_size}; allowed is at least {each}, the worlds of each seed"
-        )
-    return n_seeds, each, worlds.n_agents
-
-
+@torch.inference_mode(False)  # gradients flow, whatever the caller has switched off
 def train_iql(
     worlds: BatchedWorlds,
     config: DeepIQLConfig | None = None,
@@ -429,6 +289,7 @@ def train_iql(
     progress: Callable[[float], None] | None = None,
     evaluate: Callable[[Callable], object] | None = None,
     before_step: Callable[[BatchedWorlds, int], None] | None = None,
+    save_to: str | Path | None = None,
 ) -> DeepHistory:
     """Independent Q-learning with networks, all seeds side by side (Mnih et al. 2015; Albrecht et al. 2024, Ch. 9).
 
@@ -442,7 +303,8 @@ def train_iql(
 
     ``progress(share)`` is told the share done, from 0 to 1. ``evaluate(policy)`` is called at each record, its answers are
     kept; it must not step ``worlds``, so make others for it. ``before_step(worlds, step)`` may change the worlds while
-    training goes on, such as how many cars arrive.
+    training goes on, such as how many cars arrive. ``save_to``: a file that holds the whole run after each record. If it is
+    there already, the run in it goes on as if it had never stopped; ``worlds`` need ``snapshot()`` and ``restore()``.
 
     ``config.network`` exchanges the network: with :class:`~marl_lessons.algorithms.talk.commnet.CommNet` agents learn what to say.
 
@@ -455,61 +317,99 @@ def train_iql(
         others = TrafficJunction("easy", n_worlds=3, vision=1)
         actions = policy(others.reset(np.random.default_rng(0)))
 
-    Raises ValueError naming the argument: ``worlds`` also if its agents have different numbers of actions, if a step brings
-    arrays of other shapes, or observations or rewards that are not finite; ``config`` also if what is learned diverges.
+    Raises ValueError naming ``worlds`` or ``config`` also if what is learned is no longer finite.
     """
     config, seeds = as_config(config, DeepIQLConfig), as_seeds(seeds)
-    shape, device = checked_shape(worlds, seeds, config), usable_device(device)
     check_functions(progress=progress, evaluate=evaluate, before_step=before_step)
-    network_of(config).check_worlds(worlds)
-    n_seeds, n_worlds, n_agents = shape
-    seen_shape = (worlds.n_worlds, n_agents, max(worlds.observation_sizes))
+    _check_worlds(worlds, seeds, config)
+    device, network = usable_device(device), network_of(config)
+    n_seeds, n_agents, d = len(seeds), worlds.n_agents, max(worlds.observation_sizes)
+    n_worlds, n_inputs = worlds.n_worlds // n_seeds, d + config.agent_id * n_agents
     # Where random numbers come from: one stream for all worlds, and for each seed its own for ε and for torch.
-    rng = np.random.default_rng([1, *seeds])
-    streams = UniformStreams(seeds, n_numbers=2 * n_worlds * n_agents, block=100)
-    generators = [torch.Generator().manual_seed(seed % 2**63) for seed in seeds]
+    rng, exploring = np.random.default_rng([1, *seeds]), [np.random.default_rng(s) for s in seeds]
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     owners = [g for g in generators for _ in range(1 if config.share_parameters else n_agents)]
-
-    n_inputs = max(worlds.observation_sizes) + config.agent_id * n_agents
-    network = network_of(config)
     online = network.init(n_inputs, worlds.n_actions[0], owners, device)
     target = copy_parameters(online)
-    optimizer = torch.optim.Adam(online)
+    adam = torch.optim.Adam(online)
     replay = Replay(config.buffer_size, n_seeds, n_agents, n_inputs, device)
-    recorder = DeepRecorder(config, seeds, shape)
+    recorder = Recorder(config, seeds, n_worlds, n_agents, n_losses=n_seeds)
 
-    def see(observations):
+    def see(observations: np.ndarray) -> Tensor:
         return as_inputs(observations, n_seeds, config.agent_id, device)
 
-    def policy():
-        check_numbers([*online, *recorder.losses], inputs, replay)
-        return network.policy(copy_parameters(online), n_seeds, n_agents)
+    def policy_of(parameters: list[Tensor]):
+        return network.policy(parameters, n_seeds, n_agents)
 
-    inputs = see(checked_observations(worlds.reset(rng), seen_shape))
-    for step in range(config.n_steps):
-        epsilon = config.epsilon(Progress(step, recorder.episode, None))
-        recorder.record_if_due(step, epsilon, policy, evaluate, progress)
+    first = worlds.reset(rng)
+    check_told("observations", first, (worlds.n_worlds, n_agents, d))
+    inputs = see(first).clone()
+    parts = {
+        "worlds": worlds, "networks": [online, target], "optimizer": adam, "replay": replay,
+        "generators": [rng, *exploring, *generators], "inputs": inputs, "recorder": recorder,
+    }  # fmt: skip
+    about = f"{config}, seeds {seeds}, {worlds.n_worlds} worlds"
+    if save_to is not None and Path(save_to).exists():
+        load_run(save_to, about, parts)
+    for step in range(recorder.n_steps, config.n_steps + 1):
+        epsilon = config.epsilon(Progress(step, recorder.episodes, None))
+        if recorder.is_due():
+            check_numbers([*online, *recorder.losses], inputs, replay)
+            policy = policy_of(copy_parameters(online))
+            rates = np.broadcast_to(np.ravel(epsilon), n_seeds)
+            recorder.record(policy, policy.parameters, evaluate, epsilon=rates)
+            if save_to is not None:
+                save_run(save_to, about, parts)
+            if progress is not None:
+                progress(step / config.n_steps)
+        if step == config.n_steps:
+            break
         if before_step is not None:
             before_step(worlds, step)
-        uniform = streams.next().reshape(2, n_worlds, n_agents, n_seeds).transpose(0, 3, 1, 2)
+        uniform = np.stack([g.random((2, n_worlds, n_agents)) for g in exploring], axis=1)
         actions = choose_actions(online, inputs, epsilon, uniform, config)
-        active = worlds.active.reshape(shape).copy()
+        active = worlds.active.copy()
         result = worlds.step(actions.reshape(-1, n_agents), rng)
         if step == 0:
-            check_step(result, seen_shape)
-        next_inputs = see(result.observations)  # of this episode still: a reset comes after
+            check_step(result, (worlds.n_worlds, n_agents, d))
+        later = see(result.observations)  # of this episode still: a reset comes after
         cut = False if config.bootstrap_on_truncation else result.truncated[:, None]
-        terminated = (result.terminated | cut).reshape(shape)
-        rewards = config.reward_scale * result.rewards.reshape(shape)
-        replay.add(inputs, actions, rewards, next_inputs, terminated, active)
-        recorder.step_made(step, result.rewards, result.ended)
-        inputs = see(worlds.reset_where(result.ended, rng)) if result.ended.any() else next_inputs
-        optimizer.param_groups[0]["lr"] = config.learning_rate_at(step)
+        rewards = config.reward_scale * result.rewards
+        replay.add(inputs, actions, rewards, later, result.terminated | cut, active)
+        recorder.step_made(result.rewards, result.ended)
+        inputs.copy_(see(worlds.reset_where(result.ended, rng)) if result.ended.any() else later)
+        adam.param_groups[0]["lr"] = config.learning_rate_at(step)
         for _ in range(config.updates_per_step if step >= config.learn_from else 0):
             batch = replay.sample(config.batch_size, generators)
-            recorder.update_made(q_update(online, target, optimizer, batch, config))
+            recorder.update_made(q_update(online, target, adam, batch, config))
             if recorder.n_updates % config.target_interval == 0:
                 move_towards(target, online)
-    epsilon = config.epsilon(Progress(config.n_steps, recorder.episode, None))
-    recorder.record_if_due(config.n_steps, epsilon, policy, evaluate, progress)
-    return recorder.history()
+    return recorder.history(policy_of, epsilon=recorder.column("epsilon"))
+
+
+def _check_worlds(worlds, seeds: tuple[int, ...], config: DeepIQLConfig) -> None:
+    """Raises ValueError naming ``worlds``, ``seeds`` or ``config`` if they do not fit."""
+    check_batched_worlds("worlds", worlds)
+    common_n_actions("worlds", worlds)
+    each, left = divmod(worlds.n_worlds, len(seeds))
+    if left:
+        raise ValueError(
+            f"worlds: there are {worlds.n_worlds}; {len(seeds)} seeds need a multiple of {len(seeds)}"
+        )
+    if config.buffer_size < each:
+        raise ValueError(
+            f"config: buffer_size is {config.buffer_size}; allowed is at least {each}, the worlds of each seed"
+        )
+    network_of(config).check_worlds(worlds)
+
+
+def _check_network(config: DeepIQLConfig) -> None:
+    """Raises ValueError naming ``network`` for an object that is none, or a setting that it does not go with."""
+    if isinstance(config.network, type) or not hasattr(config.network, "check_worlds"):
+        raise ValueError(f"network: expected one as CommNet() or None, got {config.network!r:.80}")
+    for field, needed in (("agent_id", False), ("share_parameters", True)):
+        if getattr(config, field) is not needed:
+            raise ValueError(
+                f"{field} is {not needed}; a network with messages needs {needed}: its agents share one network, "
+                "and those who are absent are told by their zeros"
+            )

@@ -1,9 +1,9 @@
-"""One update of MADDPG: every critic towards its target, every actor uphill on its critic, every target a little closer.
+"""MADDPG's settings, its equations, and one update of all its networks (Lowe et al. 2017). Lesson 09.
 
-With ``config.central`` False each critic sees its own agent alone, and the same lines are independent DDPG.
+An update moves every critic towards its target, every actor uphill on its critic, every target network a little closer. With
+``config.central`` False each critic sees its own agent alone, and the same lines are independent DDPG.
 
-Functions of tensors that their callers have checked: they check nothing themselves but :class:`Pieces` that were exchanged.
-Shapes: n agents, B transitions.
+Shapes: n agents, B transitions, k entries of the longest action.
 """
 
 from __future__ import annotations
@@ -20,6 +20,66 @@ from torch.optim import Optimizer
 from marl_lessons.algorithms.deep.networks import mlp, move_towards
 from marl_lessons.algorithms.deep.replay import Batch
 from marl_lessons.algorithms.settings import check_settings
+
+USUAL_RECORDS = 20
+
+
+@dataclass(frozen=True)
+class MADDPGConfig:
+    """Settings of MADDPG, and of independent DDPG, which is the same with ``central=False``.
+
+    n_steps           steps that every world makes (typical 2,000 to 10,000)
+    central           True: each critic sees what all agents see and do. False: its own agent alone, independent DDPG
+    hidden_sizes      units of each hidden layer of actors and critics (typical ``(64, 64)``)
+    actor_rate        learning rate of the actors' Adam (typical 1e-4 to 4e-3)
+    critic_rate       learning rate of the critics' Adam (typical 1e-3 to 1e-2)
+    discount          γ in [0, 1] (typical 0.8 to 0.99)
+    target_rate       τ: share of the way that targets move to the online networks after an update (typical 0.01 to 0.05)
+    batch_size        joint transitions in a batch (typical 64 to 1,024)
+    buffer_size       joint transitions that the replay keeps (typical 10,000 to 1,000,000)
+    updates_per_step  updates after each step of all worlds (typical 1 to 4)
+    learn_from        steps of all worlds before the first update; with few, actors climb critics that know nothing yet, and end
+                      where σ is flat (typical 50 to 500)
+    noise_start, noise_end, noise_over  exploration of continuous actions: standard deviation of the noise at first, and from
+                      ``noise_over`` updates on, with a straight line between (typical 0.3 to 0.6, 0.05 to 0.1). Counted in
+                      updates, never in seconds, so that a run does not depend on the machine. Whole-number actions explore
+                      by Gumbel noise instead
+    noise_correlation ρ in [0, 1): how alike the noise of neighbouring steps is; 0 is white noise, and ρ > 0 an
+                      Ornstein-Uhlenbeck process seen at whole steps, of the same standard deviation (typical 0 to 0.9)
+    logit_weight      weight of the mean squared logit in the actors' loss (typical 1e-3)
+    bootstrap_on_truncation  True: a truncated episode's last target still counts what would have come next. False treats
+                      truncation as termination: a mistake, here to be studied
+    n_records         K: actors are recorded K times at equal distances, and at the start; None: 20 times, or at every step
+    """
+
+    n_steps: int = 4_000
+    central: bool = True
+    hidden_sizes: tuple[int, ...] = (64, 64)
+    actor_rate: float = 4e-3
+    critic_rate: float = 4e-3
+    discount: float = 0.8
+    target_rate: float = 0.03
+    batch_size: int = 256
+    buffer_size: int = 100_000
+    updates_per_step: int = 1
+    learn_from: int = 100
+    noise_start: float = 0.4
+    noise_end: float = 0.1
+    noise_over: int = 2_000
+    noise_correlation: float = 0.7
+    logit_weight: float = 1e-3
+    bootstrap_on_truncation: bool = True
+    n_records: int | None = None
+
+    def __post_init__(self):
+        """Check every field."""
+        check_settings(self, USUAL_RECORDS)
+
+    def noise_scale(self, n_updates: int) -> float:
+        """The standard deviation of the exploration noise after ``n_updates`` updates."""
+        share = min(1.0, n_updates / self.noise_over)
+        return self.noise_start + share * (self.noise_end - self.noise_start)
+
 
 # The equations of MADDPG, one function each (Lowe et al. 2017; Albrecht et al. 2024, Ch. 9).
 
@@ -93,71 +153,6 @@ def actor_loss(q: Tensor, logits: Tensor, allowed: Tensor, weight: float) -> Ten
     return -q.mean(dim=1) + weight * size.mean(dim=1)
 
 
-# What MADDPG was told to do.
-
-USUAL_RECORDS = 20
-
-
-@dataclass(frozen=True)
-class MADDPGConfig:
-    """Settings of MADDPG, and of independent DDPG, which is the same with ``central=False``.
-
-    n_steps           steps that every world makes (typical 2,000 to 10,000)
-    central           True: each critic sees what all agents see and do. False: its own agent alone, independent DDPG
-    hidden_sizes      units of each hidden layer of actors and critics (typical ``(64, 64)``)
-    actor_rate        learning rate of the actors' Adam (typical 1e-4 to 4e-3)
-    critic_rate       learning rate of the critics' Adam (typical 1e-3 to 1e-2)
-    discount          γ in [0, 1] (typical 0.8 to 0.99)
-    target_rate       τ: share of the way that targets move to the online networks after an update (typical 0.01 to 0.05)
-    batch_size        joint transitions in a batch (typical 64 to 1,024)
-    buffer_size       joint transitions that the replay keeps (typical 10,000 to 1,000,000)
-    updates_per_step  updates after each step of all worlds (typical 1 to 4)
-    learn_from        steps of all worlds before the first update; with few, actors climb critics that know nothing yet, and end
-                      where σ is flat (typical 50 to 500)
-    noise_start, noise_end, noise_over  exploration of continuous actions: standard deviation of the noise at first, and from
-                      ``noise_over`` updates on, with a straight line between (typical 0.3 to 0.6, 0.05 to 0.1). Counted in
-                      updates, never in seconds, so that a run does not depend on the machine. Whole-number actions explore
-                      by Gumbel noise instead
-    noise_correlation ρ in [0, 1): how alike the noise of neighbouring steps is; 0 is white noise, and ρ > 0 an
-                      Ornstein-Uhlenbeck process seen at whole steps, of the same standard deviation (typical 0 to 0.9)
-    logit_weight      weight of the mean squared logit in the actors' loss (typical 1e-3)
-    bootstrap_on_truncation  True: a truncated episode's last target still counts what would have come next. False treats
-                      truncation as termination: a mistake, here to be studied
-    n_records         K: actors are recorded K times at equal distances, and at the start; None: 20 times, or at every step
-    """
-
-    n_steps: int = 4_000
-    central: bool = True
-    hidden_sizes: tuple[int, ...] = (64, 64)
-    actor_rate: float = 4e-3
-    critic_rate: float = 4e-3
-    discount: float = 0.8
-    target_rate: float = 0.03
-    batch_size: int = 256
-    buffer_size: int = 100_000
-    updates_per_step: int = 1
-    learn_from: int = 100
-    noise_start: float = 0.4
-    noise_end: float = 0.1
-    noise_over: int = 2_000
-    noise_correlation: float = 0.7
-    logit_weight: float = 1e-3
-    bootstrap_on_truncation: bool = True
-    n_records: int | None = None
-
-    def __post_init__(self):
-        """Check every field."""
-        check_settings(self, USUAL_RECORDS)
-
-    def noise_scale(self, n_updates: int) -> float:
-        """The standard deviation of the exploration noise after ``n_updates`` updates."""
-        share = min(1.0, n_updates / self.noise_over)
-        return self.noise_start + share * (self.noise_end - self.noise_start)
-
-
-# ------------------------------------------------------------
-
-
 class Networks(NamedTuple):
     """The four networks of n agents: parameters as :func:`~marl_lessons.algorithms.deep.networks.init_mlp` makes them.
 
@@ -196,15 +191,14 @@ def next_values(nets: Networks, batch: Batch, central: bool) -> Tensor:
 class Pieces(NamedTuple):
     """The parts of an update that can be exchanged, to study what each is good for; the defaults are MADDPG.
 
-    Each takes and returns what the function named here does; own_action_fresh is only asked where ``config.central`` is True,
-    and may not be exchanged where it is False.
+    Each takes and returns what the function named here does; own_action_fresh is only asked where ``config.central`` is True.
 
     prepare            ``batch -> batch``, before anything else; B may change
     next_values        :func:`next_values`
-    critic_values      :func:`~marl_lessons.algorithms.deep.maddpg_update.critic_values`, of the networks that learn
-    critic_loss        :func:`~marl_lessons.algorithms.deep.maddpg_update.critic_loss`
-    own_action_fresh   :func:`~marl_lessons.algorithms.deep.maddpg_update.own_action_fresh`
-    actor_loss         :func:`~marl_lessons.algorithms.deep.maddpg_update.actor_loss`
+    critic_values      :func:`critic_values`, of the networks that learn
+    critic_loss        :func:`critic_loss`
+    own_action_fresh   :func:`own_action_fresh`
+    actor_loss         :func:`actor_loss`
     """
 
     prepare: Callable = lambda batch: batch
@@ -213,64 +207,6 @@ class Pieces(NamedTuple):
     critic_loss: Callable = critic_loss
     own_action_fresh: Callable = own_action_fresh
     actor_loss: Callable = actor_loss
-
-
-def check_pieces(pieces, config: MADDPGConfig) -> None:
-    """Raises ValueError naming ``pieces``, and the part, unless they are functions that an update with ``config`` asks."""
-    if not isinstance(pieces, Pieces):
-        raise ValueError(f"pieces: expected Pieces(...) or None, got {pieces!r:.80}")
-    for name, part in pieces._asdict().items():
-        if not callable(part):
-            raise ValueError(f"pieces.{name}: expected a function, got {part!r:.80}")
-    if not config.central and pieces.own_action_fresh is not own_action_fresh:
-        raise ValueError(
-            "pieces.own_action_fresh: has no effect where config.central is False; allowed is the default"
-        )
-
-
-def watched(pieces: Pieces) -> Pieces:
-    """The same pieces, which raise ValueError naming ``pieces`` and the part as soon as one answers in another shape."""
-
-    def watch(name: str, shape_of: Callable, learns: bool = False) -> Callable:
-        part = getattr(pieces, name)
-
-        def answer(*given):
-            told = part(*given)
-            _check_told(f"pieces.{name}", told, tuple(shape_of(*given)), learns)
-            return told
-
-        return answer
-
-    def prepare(batch: Batch) -> Batch:
-        told = pieces.prepare(batch)
-        if not isinstance(told, Batch):
-            raise ValueError(f"pieces.prepare: expected a Batch, got {told!r:.80}")
-        n_rows = told.rewards.shape[-1] if isinstance(told.rewards, Tensor) else 0
-        for name, field, before in zip(Batch._fields[:-1], told, batch):
-            shape = (before.shape[0], n_rows, *before.shape[2:])
-            _check_told(f"pieces.prepare: {name}", field, shape, kind=before.dtype)
-        return told
-
-    return Pieces(
-        prepare,
-        watch("next_values", lambda nets, batch, central: batch.rewards.shape),
-        watch("critic_values", lambda critics, seen, actions: seen.shape[:2]),
-        watch("critic_loss", lambda q, target: q.shape[:1], learns=True),
-        watch("own_action_fresh", lambda done, fresh: (*done.shape[:2], len(done) * done.shape[2])),
-        watch("actor_loss", lambda q, *given: q.shape[:1], learns=True),
-    )
-
-
-def _check_told(name: str, told, shape: tuple[int, ...], learns: bool = False, kind=None) -> None:
-    """Raises ValueError naming ``name`` unless ``told`` is a tensor of ``shape``; where it ``learns``, one with a gradient."""
-    fits = isinstance(told, Tensor) and tuple(told.shape) == shape and told.numel() > 0
-    if not fits or not (told.is_floating_point() if kind is None else told.dtype == kind):
-        noun = f"a tensor of {kind or 'real numbers'} of shape {shape}"
-        if isinstance(told, Tensor):
-            told = f"{told.dtype} of shape {tuple(told.shape)}"
-        raise ValueError(f"{name}: expected {noun}, got {told!s:.80}")
-    if learns and not told.requires_grad:
-        raise ValueError(f"{name}: no gradient leads from it to the networks that shall learn")
 
 
 def critic_step(
@@ -303,7 +239,8 @@ def actor_step(
     logits = mlp(nets.actors, seen)
     noise = 0.0
     if not nets.continuous:
-        noise = gumbel_noise(torch.rand(logits.shape, generator=generator)).to(logits.device)
+        uniform = torch.rand(logits.shape, generator=generator, dtype=torch.float32)
+        noise = gumbel_noise(uniform).to(logits.device)
     actions = nets.actions(logits + noise)
     if config.central:
         seen, actions = everyone(seen), pieces.own_action_fresh(batch.actions, actions)
@@ -325,10 +262,9 @@ def maddpg_update(
 ) -> Tensor:
     """One update of all critics, then of all actors, then of all targets; returns the critics' losses before it, ``[n]``.
 
-    ``optimizers``: the actors', the critics'. ``batch`` has the agents first, see :func:`by_agent`. Raises ValueError naming
-    ``pieces``, and the part, where one answers in another shape.
+    ``optimizers``: the actors', the critics'. ``batch`` has the agents first, see :func:`by_agent`.
     """
-    pieces = Pieces() if pieces is None else watched(pieces)
+    pieces = pieces or Pieces()
     batch = pieces.prepare(batch)
     loss = critic_step(nets, optimizers[1], batch, config, pieces)
     actor_step(nets, optimizers[0], batch, config, pieces, generator)

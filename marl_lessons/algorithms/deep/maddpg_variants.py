@@ -1,8 +1,7 @@
-"""Faults found in published implementations of MADDPG, as parts that take the place of the right ones.
+"""Other parts for MADDPG's update: critics that wear blinkers, and faults found in published implementations. Lesson 09.
 
-Each is something that runs, raises nothing, and learns worse, or something else. ``train_maddpg(..., pieces=FAULTS[name])`` shows
-what it does; the tests of each name what it breaks. Pure functions of checked tensors, as in
-:mod:`~marl_lessons.algorithms.deep.maddpg_update`.
+A fault is something that runs, raises nothing, and learns worse, or something else. ``train_maddpg(..., pieces=FAULTS[name])``
+shows what it does; the tests of each name what it breaks.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 from marl_lessons.algorithms.deep.maddpg_update import (
     Networks,
@@ -23,13 +21,11 @@ from marl_lessons.algorithms.deep.maddpg_update import (
 from marl_lessons.algorithms.deep.networks import mlp
 from marl_lessons.algorithms.deep.replay import Batch
 
-# Joint critics that wear blinkers, to find out what a joint critic is good for: what the others see, or what they do?
-
 
 def own_part(joint: Tensor) -> Tensor:
     """``joint[n, B, n·f]``, what all do or see for each agent's critic, with 0 in place of everything but its own."""
     n_agents, _, width = joint.shape
-    mine = torch.eye(n_agents, device=joint.device).repeat_interleave(width // n_agents, dim=1)
+    mine = torch.eye(n_agents).to(joint).repeat_interleave(width // n_agents, dim=1)
     return joint * mine[:, None]
 
 
@@ -56,13 +52,11 @@ def _with_values(values) -> Pieces:
     return Pieces(next_values=next_values, critic_values=values)
 
 
+# What is a joint critic good for: what the others see, or what they do?
 BLINKERS = {
     "all observations, own action": _with_values(values_of_own_actions),
     "own observation, all actions": _with_values(values_of_own_sight),
 }
-
-
-# ------------------------------------------------------------
 
 
 def values_without_targets(nets: Networks, batch: Batch, central: bool) -> Tensor:
@@ -99,17 +93,10 @@ def loss_with_squared_actions(q: Tensor, logits: Tensor, allowed: Tensor, weight
     return -q.mean(dim=1) + weight * size.mean(dim=1)
 
 
-def argmax_action(logits: Tensor, allowed: Tensor) -> Tensor:
-    """One-hot actions through which no gradient passes."""
-    best = logits.where(allowed > 0, -torch.inf).argmax(dim=-1)
-    return one_hot(best, logits.shape[-1]).to(logits)
-
-
 def first_is_not_paid(batch: Batch) -> Batch:
     """Rewards that the first agent never hears of, though the team earned them."""
-    paid = torch.ones(len(batch.rewards), 1, device=batch.rewards.device)
-    paid[0] = 0.0
-    return batch._replace(rewards=batch.rewards * paid)
+    others = torch.arange(len(batch.rewards), device=batch.rewards.device) > 0
+    return batch._replace(rewards=batch.rewards * others[:, None])
 
 
 def mixed_up_rows(batch: Batch) -> Batch:

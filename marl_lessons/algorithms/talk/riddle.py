@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from marl_lessons.algorithms.deep.networks import check_functions, copy_parameters, move_towards
+from marl_lessons.algorithms.deep.checks import check_functions
+from marl_lessons.algorithms.deep.networks import copy_parameters, move_towards
 from marl_lessons.algorithms.settings import SHARE, as_config, check_settings
 from marl_lessons.algorithms.tables.rules import epsilon_greedy
 from marl_lessons.algorithms.talk.riddle_agents import (

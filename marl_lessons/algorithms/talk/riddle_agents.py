@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from marl_lessons.algorithms.deep.networks import check_generators
 from marl_lessons.checks import as_count, as_float_array, as_indices, as_position
 from marl_lessons.envs.games.riddle import TELL, RiddlePlay, riddle_days, riddle_outcome
 
@@ -41,7 +40,7 @@ def init_gru(
     shapes += [(n_hidden, n_outputs), (1, n_outputs)]
     networks = [
         [n_hidden**-0.5 * (2 * torch.rand(shape, generator=g) - 1) for shape in shapes]
-        for g in check_generators("generators", generators)
+        for g in generators
     ]
     return [torch.stack(layer).requires_grad_() for layer in zip(*networks)]
 

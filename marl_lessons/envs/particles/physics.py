@@ -54,6 +54,7 @@ def overlaps(positions: np.ndarray, pairs: Pairs) -> np.ndarray:
     return distances < pairs.reach[:, None]
 
 
+@np.errstate(under="ignore")  # far from contact the force is 0
 def contact_force(offsets: np.ndarray, reach: np.ndarray) -> np.ndarray:
     """``[P, 2, E]``: the force on the first body of each pair, which lies at ``offsets[P, 2, E]`` from the second.
 
@@ -75,6 +76,7 @@ def total_force(own: np.ndarray, positions: np.ndarray, pairs: Pairs) -> np.ndar
     return own + np.tensordot(pairs.signs, contacts, axes=1)
 
 
+@np.errstate(under="ignore")  # what is never pushed comes to rest
 def next_velocities(
     velocities: np.ndarray, forces: np.ndarray, max_speeds: np.ndarray
 ) -> np.ndarray:

@@ -138,6 +138,7 @@ class ParticleWorlds(CheckedWorlds):
         bodies = (array.transpose(1, 2, 0).copy() for array in (positions, velocities, messages))
         self._state, self._ages, self._ended = State(*bodies, goals), ages, ended
 
+    @np.errstate(under="ignore")  # float32 has no numbers as small
     def _observations(self) -> np.ndarray:
         return _worlds_first(self.scene.views(self._state).astype(np.float32))
 

@@ -1,33 +1,21 @@
-"""How much an agent's particle world moves while the others learn, if it knows its own action, or everyone's.
+"""How much an agent's particle world moves while the others learn, if it knows its own action, or everyone's. Lesson 09.
 
 Given the state and all actions, rewards and the next state obey a law that no policy changes. Given the own action alone they
 do not: the others' policies are part of that law. Here worlds and policies are deterministic, so the total variation of
 :mod:`~marl_lessons.evaluation.moving_target.drift` would be 0 or 1. Distances between what follows are measured instead.
-
-Situations and policies are those of :mod:`~marl_lessons.evaluation.particles.frames`. :func:`follow` and :func:`distances`
-check nothing: they are given what the other functions have checked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
-from marl_lessons.checks import as_count, as_float_array, as_position
+from marl_lessons.checks import as_count, as_position
 from marl_lessons.envs.particles.worlds import ParticleWorlds
-from marl_lessons.evaluation.particles.frames import (
-    Policy,
-    Probes,
-    as_acting,
-    as_probes,
-    check_function,
-    check_worlds,
-    situation,
-)
+from marl_lessons.evaluation.particles.frames import Policy, Probes, check_vectors, situation
 
 Critic = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -90,7 +78,7 @@ def own_law_drift(
     one step alone shows no drift of the rewards. ``policies``: K, at least 2. The worlds are left in the state in which they
     were.
     """
-    given = np.arange(check_worlds(worlds).n_agents) == as_agent(agent, worlds)
+    given = np.arange(check_vectors(worlds).n_agents) == agent
     return _law_drift(worlds, probes, policies, agent, horizon, given[:, None])
 
 
@@ -106,8 +94,8 @@ def joint_law_drift(
     All do as the probes say in the first step, and follow policy z afterwards (Lowe et al. 2017, Section 4.1: the world of a
     critic that knows all actions stays the same as the policies change).
     """
-    given = np.ones(check_worlds(worlds).n_agents, dtype=bool)
-    return _law_drift(worlds, probes, policies, as_agent(agent, worlds), horizon, given[:, None])
+    given = np.ones((check_vectors(worlds).n_agents, 1), dtype=bool)
+    return _law_drift(worlds, probes, policies, agent, horizon, given)
 
 
 def bootstrap_drift(critic: Critic, observations, policies: Sequence[Policy]) -> np.ndarray:
@@ -117,47 +105,20 @@ def bootstrap_drift(critic: Critic, observations, policies: Sequence[Policy]) ->
     next states is fixed. ``critic(observations[P, n, d], actions[P, n, k])`` returns ``[P, n]``, Q_i for each agent i;
     ``observations[P, n, d]``: the situations x'.
     """
-    x = as_float_array("observations", observations, (None, None, None)).astype(np.float32)
-    critic = check_function("critic", critic, "observations", "actions")
-    values = []
-    for z, policy in enumerate(as_policies(policies)):
-        actions = as_float_array(
-            f"policies[{z}](observations)", policy(x.copy()), (*x.shape[:2], None)
-        )
-        values.append(
-            as_float_array("critic(observations, actions)", critic(x.copy(), actions), x.shape[:2])
-        )
+    values = [
+        np.asarray(critic(observations, policy(observations)), dtype=float) for policy in policies
+    ]
     return np.abs(np.diff(values, axis=0)).mean(axis=1)
-
-
-def as_agent(agent: int, worlds: ParticleWorlds) -> int:
-    """``agent`` as it is; raises ValueError naming it unless it is the number of one."""
-    return as_position("agent", agent, worlds.n_agents)
-
-
-def as_policies(policies: Sequence[Policy]) -> list[Policy]:
-    """``policies`` as a list; raises ValueError naming them unless they are two functions or more."""
-    if not isinstance(policies, list | tuple) or len(policies) < 2:
-        raise ValueError(f"policies: expected a list of 2 functions or more, got {policies!r:.80}")
-    for z, policy in enumerate(policies):
-        check_function(f"policies[{z}]", policy, "observations")
-    return list(policies)
 
 
 def _law_drift(worlds, probes, policies, agent, horizon, given) -> LawDrift:
     """Entry z: what follows under policy z, against what follows once the agents not ``given`` have changed to z + 1."""
-    policies = [as_acting(f"policies[{z}]", p, worlds) for z, p in enumerate(as_policies(policies))]
-    if as_count("horizon", horizon) > worlds.time_limit:
-        raise ValueError(
-            f"horizon is {horizon}; allowed is at most the time limit, {worlds.time_limit}"
-        )
+    agent, horizon = as_position("agent", agent, worlds.n_agents), as_count("horizon", horizon)
     before, drifts = worlds.snapshot(), []
     try:
-        probes = as_probes(probes, worlds)
-        what_follows = partial(follow, worlds, probes, given)
         for now, later in pairwise(policies):
-            rewards, seen = what_follows(now, now, horizon)
-            new_rewards, new_seen = what_follows(now, later, horizon)
+            rewards, seen = follow(worlds, probes, given, now, now, horizon)
+            new_rewards, new_seen = follow(worlds, probes, given, now, later, horizon)
             paid = np.abs(new_rewards - rewards)[:, agent].mean()
             drifts.append((paid, distances(new_seen[:, agent], seen[:, agent])))
     finally:

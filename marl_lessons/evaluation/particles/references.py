@@ -1,10 +1,8 @@
-"""Reference ways of acting in the particle worlds: what learners there are measured against.
+"""Reference ways of acting in the particle worlds, and the best returns possible: what learners there are measured against. Lesson 09.
 
-Each is a function ``act(worlds, observations[E, n, d])`` that returns actions, as
+A way of acting is a function ``act(worlds, observations[E, n, d])`` that returns actions, as
 :func:`~marl_lessons.evaluation.statistics.play_episodes` takes it. It reads nothing of ``worlds`` but the form of its actions
-and views, so it also acts in mpe2's own environments (:func:`~marl_lessons.envs.particles.mpe2.mpe_worlds`). The scenes are those
-of Lowe et al. (2017). All raise ValueError naming ``worlds`` or ``observations``; :func:`as_vectors` and :func:`as_numbers`
-check nothing.
+and views, so it also acts in mpe2's own environments. The scenes are those of Lowe et al. (2017).
 """
 
 from __future__ import annotations
@@ -14,12 +12,8 @@ from collections.abc import Callable
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from marl_lessons.checks import as_bounded, as_choice, as_count, as_float_array, as_generator
-from marl_lessons.envs.particles.physics import PHYSICS
-from marl_lessons.envs.particles.scenes import FARTHEST
+from marl_lessons.checks import as_count, as_float_array, as_generator
 from marl_lessons.envs.stepping import are_continuous, check_batched_worlds
-
-# How well a particle can be steered to a place: a controller, and exact optima to hold it against.
 
 TIME_STEP, KEPT_VELOCITY, PUSH = 0.1, 0.75, 0.5
 # Of all such pairs, the ones with which a told listener of speaker-listener returns most on average, under physics "mpe2".
@@ -31,24 +25,14 @@ def pull(offset: np.ndarray, velocity: np.ndarray) -> np.ndarray:
     return PULL * offset - BRAKE * velocity
 
 
-def steer(offset: np.ndarray, velocity: np.ndarray) -> np.ndarray:
-    """``[..., 2]``: the force from -1 to 1 that carries a particle with ``velocity`` to a place ``offset[..., 2]`` away.
-
-    Proportional-derivative control, cut off where the force is as large as it can be, with gains chosen for physics "mpe2".
-    """
-    offset = as_float_array("offset", offset, (..., 2))
-    velocity = as_float_array("velocity", velocity, offset.shape)
-    return np.clip(pull(offset, velocity), -1.0, 1.0)
-
-
 def responses(time_limit: int, physics: str = "mpe2") -> np.ndarray:
     """``[T, T - 1]``: how far a force of 1 at step s has carried a particle after step t + 1, on one axis.
 
     ``[T, T]`` under ``physics`` "openai", where the last force shows at once.
     """
-    steps = np.arange(as_count("time_limit", time_limit))
+    steps = np.arange(time_limit)
     since = steps[:, None] - steps[None, :-1]
-    if as_choice("physics", physics, tuple(PHYSICS)) == "openai":
+    if physics == "openai":
         since = steps[:, None] - steps + 1
     carried = PUSH * TIME_STEP * (1 - KEPT_VELOCITY ** np.maximum(since, 0)) / (1 - KEPT_VELOCITY)
     return np.where(since > 0, carried, 0.0)
@@ -58,11 +42,8 @@ def bounded_least_squares(matrix: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """``[B, k]``: the x with entries from -1 to 1 that minimise |``matrix[T, k]`` x - ``wanted[B, T]``|², for B problems at once.
 
     Guess which entries lie at a bound, solve for the others, and let :func:`next_bounds` correct the guess, until nothing is
-    left to correct: that proves the minimum of this convex problem (Karush-Kuhn-Tucker). Raises ValueError naming ``matrix``,
-    also if its columns are not independent, or ``wanted``, also if that takes more than 1,000 rounds.
+    left to correct: that proves the minimum of this convex problem (Karush-Kuhn-Tucker). The columns must be independent.
     """
-    matrix = _as_matrix(matrix)
-    wanted = as_float_array("wanted", wanted, (None, len(matrix)))
     curvature, linear = matrix.T @ matrix, wanted @ matrix
     bounds, eye = np.zeros(linear.shape, dtype=int), np.eye(matrix.shape[1])
     x, waiting = np.zeros_like(linear), np.arange(len(linear))
@@ -76,7 +57,7 @@ def bounded_least_squares(matrix: np.ndarray, wanted: np.ndarray) -> np.ndarray:
         bounds[waiting], waiting = new, waiting[(new != held).any(axis=1)]
         if not len(waiting):
             return x
-    raise ValueError("wanted: some problem was not solved within 1,000 rounds")
+    raise RuntimeError("some problem was not solved within 1,000 rounds")
 
 
 def next_bounds(held: np.ndarray, x: np.ndarray, slope: np.ndarray, one_by_one: bool) -> np.ndarray:
@@ -98,12 +79,11 @@ def best_listener_return(start, target, time_limit: int = 25, physics: str = "mp
     """``[E]``: the largest return -Σ_t |p_t - target|² that a listener at rest at ``start[E, 2]`` can reach, ``target[E, 2]`` known.
 
     p_1 to p_T are its places after each of ``time_limit`` steps, with forces from -1 to 1 on each axis. Holds for the listener of
-    speaker-listener under the ``physics`` "mpe2" or "openai", and is one agent's return with ``returns="mpe2"``. Raises
-    ValueError naming the argument.
+    speaker-listener under the ``physics`` "mpe2" or "openai", and is one agent's return with ``returns="mpe2"``.
     """
-    start = _as_places("start", start, (None, 2))
-    target = _as_places("target", target, start.shape)
-    matrix = responses(time_limit, physics)
+    start = as_float_array("start", start, (None, 2))
+    target = as_float_array("target", target, start.shape)
+    matrix = responses(as_count("time_limit", time_limit), physics)
     offsets = (target - start).reshape(-1, 1)
     wanted = np.repeat(offsets, len(matrix), axis=1)
     missed = wanted - bounded_least_squares(matrix, wanted) @ matrix.T
@@ -117,8 +97,8 @@ def best_untold_return(start, landmarks, time_limit: int = 25, physics: str = "m
     squared distance V from it: so the listener steers to c, and pays V in every step. Holds where
     :func:`best_listener_return` does.
     """
-    start = _as_places("start", start, (None, 2))
-    landmarks = _as_places("landmarks", landmarks, (len(start), None, 2))
+    start = as_float_array("start", start, (None, 2))
+    landmarks = as_float_array("landmarks", landmarks, (len(start), None, 2))
     centre = landmarks.mean(axis=1)
     spread = np.square(landmarks - centre[:, None]).sum(axis=2).mean(axis=1)
     return best_listener_return(start, centre, time_limit, physics) - time_limit * spread
@@ -131,38 +111,15 @@ def best_late_return(start, landmarks, time_limit: int = 25, physics: str = "mpe
     equally often; the first force must serve them all, the others are chosen for each. Holds where
     :func:`best_listener_return` does.
     """
-    start = _as_places("start", start, (None, 2))
-    landmarks = _as_places("landmarks", landmarks, (len(start), None, 2))
-    matrix, n = responses(time_limit, physics), landmarks.shape[1]
+    start = as_float_array("start", start, (None, 2))
+    landmarks = as_float_array("landmarks", landmarks, (len(start), None, 2))
+    matrix, n = responses(as_count("time_limit", time_limit), physics), landmarks.shape[1]
     joint = np.hstack([np.tile(matrix[:, :1], (n, 1)), np.kron(np.eye(n), matrix[:, 1:])])
     offsets = (landmarks - start[:, None]).transpose(0, 2, 1).reshape(-1, n)
     wanted = np.repeat(offsets, len(matrix), axis=1)
     missed = wanted - bounded_least_squares(joint, wanted) @ joint.T
     return -np.square(missed).sum(axis=1).reshape(start.shape).sum(axis=1) / n
 
-
-def _as_matrix(matrix) -> np.ndarray:
-    """``[T, k]``, k at least 0, with independent columns."""
-    if isinstance(matrix, np.ndarray) and matrix.ndim == 2 and len(matrix) and not matrix.shape[1]:
-        return matrix.astype(
-            float
-        )  # nothing can be done: an episode of one step under physics "mpe2"
-    matrix = as_float_array("matrix", matrix, (None, None))
-    rank = np.linalg.matrix_rank(matrix)
-    if rank < matrix.shape[1]:
-        raise ValueError(
-            f"matrix: {matrix.shape[1]} columns, of which {rank} are independent; all must be"
-        )
-    return matrix
-
-
-def _as_places(name: str, value, shape) -> np.ndarray:
-    """``value`` as an array of ``shape``; raises ValueError naming it, also for places farther than worlds allow."""
-    array = as_float_array(name, value, shape)
-    return as_bounded(name, array, array.shape, -FARTHEST, FARTHEST)
-
-
-# ------------------------------------------------------------
 
 # A mover's action: nothing, left, right, down, up. A speaker's: one of three words.
 MOVES, WORDS = 5, 3
@@ -171,16 +128,17 @@ DISCRETE_MOVES = np.array([[0, 0], [-1, 0], [1, 0], [0, -1], [0, 1]])
 
 def no_op(worlds, observations: np.ndarray) -> np.ndarray:
     """Nobody moves; a speaker says word 0, or, where words are vectors, zeros."""
-    _check(worlds, observations)
     return np.zeros(_shape(worlds), dtype=float if are_continuous(worlds) else int)
 
 
 def random_actions(rng: np.random.Generator) -> Callable:
-    """An ``act`` that draws every action, or every entry of its vectors, uniformly."""
+    """A way of acting that draws every action, or every entry of its vectors, uniformly from ``rng``.
+
+    It is made, ``play_episodes(worlds, random_actions(rng), …)``, where the others here are given as they are.
+    """
     rng = as_generator("rng", rng)
 
     def act(worlds, observations: np.ndarray) -> np.ndarray:
-        _check(worlds, observations)
         if are_continuous(worlds):
             return rng.random(_shape(worlds))
         return rng.integers(worlds.n_actions, size=_shape(worlds))
@@ -272,13 +230,14 @@ def _chosen(offsets: np.ndarray, choice: np.ndarray) -> np.ndarray:
 def _spread_views(worlds, observations) -> tuple[np.ndarray, np.ndarray]:
     """Velocities ``[E, n, 2]``, and the landmarks ``[E, n, n, 2]`` as each agent sees them from its place."""
     n = check_batched_worlds("worlds", worlds, continuous=None).n_agents
-    seen = _check(worlds, observations, "spread", (6 * n,) * n, (MOVES,) * n)
+    seen = _checked(worlds, observations, "spread", (6 * n,) * n, (MOVES,) * n)
     return seen[..., :2], seen[..., 4 : 4 + 2 * n].reshape(len(seen), n, n, 2)
 
 
 def _listener_views(worlds, observations) -> tuple[np.ndarray, ...]:
     """The listener's velocity ``[E, 2]``, landmarks ``[E, 3, 2]``, what the speaker sees and the last message, ``[E, 3]``."""
-    seen = _check(worlds, observations, "speaker-listener", (3, 11), (WORDS, MOVES))
+    check_batched_worlds("worlds", worlds, continuous=None)
+    seen = _checked(worlds, observations, "speaker-listener", (3, 11), (WORDS, MOVES))
     speaker, listener = seen[:, 0], seen[:, 1]
     return listener[:, :2], listener[:, 2:8].reshape(-1, 3, 2), speaker[:, :3], listener[:, 8:11]
 
@@ -289,14 +248,12 @@ def _shape(worlds) -> tuple[int, ...]:
     return (*shape, max(worlds.action_sizes)) if are_continuous(worlds) else shape
 
 
-def _check(worlds, observations, scene=None, views=None, actions=None) -> np.ndarray:
+def _checked(worlds, observations, scene: str, views: tuple, actions: tuple) -> np.ndarray:
     """The observations as an array ``[E, n, d]``; raises ValueError if ``worlds`` do not look and act as a ``scene`` does."""
-    check_batched_worlds("worlds", worlds, continuous=None)
     acting = worlds.action_sizes if are_continuous(worlds) else worlds.n_actions
-    if scene is not None and (worlds.observation_sizes != views or acting != actions):
+    if worlds.observation_sizes != views or acting != actions:
         raise ValueError(
             f"worlds: expected worlds of {scene} with views {views} and actions {actions}, "
             f"got {worlds.observation_sizes} and {acting}"
         )
-    shape = worlds.n_worlds, worlds.n_agents, max(worlds.observation_sizes)
-    return as_float_array("observations", observations, shape)
+    return as_float_array("observations", observations, (worlds.n_worlds, len(views), max(views)))

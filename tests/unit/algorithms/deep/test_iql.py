@@ -1,17 +1,31 @@
-"""Deep independent Q-learning on worlds whose answers are known exactly."""
+"""Deep independent Q-learning: its equations by hand and by plain loops, its runs on worlds whose answers are known exactly."""
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from marl_lessons.algorithms.deep import iql
-from marl_lessons.algorithms.deep.iql import DeepIQLConfig, GreedyPolicy, choose_actions, train_iql
-from marl_lessons.algorithms.deep.networks import init_mlp
-from marl_lessons.algorithms.deep.replay import Replay
+from marl_lessons.algorithms.deep.iql import (
+    DeepIQLConfig,
+    GreedyPolicy,
+    agent_values,
+    choose_actions,
+    double_q_target,
+    q_update,
+    td_loss,
+    train_iql,
+    with_agent_id,
+)
+from marl_lessons.algorithms.deep.networks import copy_parameters, init_mlp, mlp
+from marl_lessons.algorithms.deep.replay import Batch, Replay
+from marl_lessons.algorithms.tables.rules import one_draw_for_all
 from marl_lessons.algorithms.tables.schedules import Linear, PerVisit
 from marl_lessons.envs.cars.junction import TrafficJunction
 from marl_lessons.envs.cars.two_cars import two_cars
 from marl_lessons.envs.stepping import BatchedStep, GameWorlds
+from marl_lessons.evaluation.statistics import play_episodes
 
 
 @pytest.fixture(autouse=True)
@@ -20,6 +34,156 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+seed_numbers = st.integers(0, 10_000)
+
+
+def generators(*seeds):
+    return [torch.Generator().manual_seed(seed) for seed in seeds]
+
+
+def random_batch(seed, n_seeds=2, n_rows=5, n_agents=3, d=4, n_actions=2):
+    rng = np.random.default_rng(seed)
+    shape = (n_seeds, n_rows, n_agents)
+    return Batch(
+        observations=torch.tensor(rng.normal(size=(*shape, d)), dtype=torch.float32),
+        actions=torch.tensor(rng.integers(n_actions, size=shape)),
+        rewards=torch.tensor(rng.normal(size=shape), dtype=torch.float32),
+        next_observations=torch.tensor(rng.normal(size=(*shape, d)), dtype=torch.float32),
+        terminated=torch.tensor(rng.random(shape) < 0.3),
+        active=torch.tensor(rng.random(shape) < 0.7),
+        ages=torch.zeros(shape[:2], dtype=torch.int64),
+    )
+
+
+def test_the_target_by_hand():
+    online, target = torch.tensor([[1.0, 5.0], [7.0, 2.0]]), torch.tensor([[9.0, 3.0], [4.0, 8.0]])
+    y = double_q_target(
+        torch.tensor([10.0, 20.0]), online, target, torch.tensor([False, True]), 0.5
+    )
+    assert y.tolist() == [11.5, 20.0]  # the online network chooses 1, worth 3 and not 9
+
+
+@given(seed_numbers)
+def test_the_target_by_plain_loops(seed):
+    rng = np.random.default_rng(seed)
+    reward, online, target = rng.normal(size=4), rng.normal(size=(4, 3)), rng.normal(size=(4, 3))
+    ends = rng.random(4) < 0.5
+    y = double_q_target(*map(torch.tensor, (reward, online, target, ends)), 0.9)
+    dqn = double_q_target(*map(torch.tensor, (reward, target, target, ends)), 0.9)
+    for k in range(4):
+        best = max(range(3), key=lambda a, k=k: online[k, a])
+        assert y[k].item() == pytest.approx(reward[k] + 0.9 * target[k, best] * (not ends[k]))
+        assert dqn[k].item() == pytest.approx(reward[k] + 0.9 * max(target[k]) * (not ends[k]))
+
+
+@given(seed_numbers)
+def test_the_loss_and_its_gradient_in_closed_form(seed):
+    """L = Σ (y - q)² / N over active agents; dL/dq = -2 (y - q) / N for the action taken, 0 elsewhere."""
+    batch = random_batch(seed)
+    q = torch.randn(2, 5, 3, 2, generator=generators(seed)[0], requires_grad=True)
+    loss = td_loss(q, batch.actions, batch.rewards, batch.active)
+    loss.sum().backward()
+    for s in range(2):
+        rows = [k for k in np.ndindex(5, 3) if batch.active[(s, *k)]]
+        expected = torch.zeros(5, 3, 2)
+        errors = []
+        for b, i in rows:
+            a = batch.actions[s, b, i].item()
+            errors.append((batch.rewards[s, b, i] - q[s, b, i, a]).item())
+            expected[b, i, a] = -2 * errors[-1] / len(rows)
+        assert loss[s].item() == pytest.approx(np.mean(np.square(errors)), rel=1e-5)
+        assert torch.allclose(q.grad[s], expected, atol=1e-6)
+
+
+def test_agents_that_take_no_part_have_no_influence():
+    batch = random_batch(3)
+    q = torch.randn(2, 5, 3, 2, generator=generators(3)[0])
+    for rubbish in (1e6, float("inf"), float("nan")):
+        other = torch.where(batch.active[..., None], q, rubbish).requires_grad_()
+        goal = torch.where(batch.active, batch.rewards, -rubbish)
+        loss = td_loss(other, batch.actions, goal, batch.active)
+        assert torch.equal(loss, td_loss(q, batch.actions, batch.rewards, batch.active))
+        loss.sum().backward()
+        assert (other.grad[~batch.active] == 0).all() and other.grad.isfinite().all()
+
+
+def test_without_active_agents_there_is_nothing_to_learn():
+    q = torch.ones(2, 4, 3, 2, requires_grad=True)
+    active = torch.zeros(2, 4, 3, dtype=torch.bool)
+    active[1, 0, 0] = True
+    loss = td_loss(q, torch.zeros(2, 4, 3, dtype=torch.int64), torch.full((2, 4, 3), 3.0), active)
+    assert loss.tolist() == [0.0, 4.0]
+    loss.sum().backward()
+    assert (q.grad[0] == 0).all()
+
+
+def test_an_agent_id_is_one_hot_and_follows_the_observation():
+    seen = with_agent_id(torch.arange(12.0).reshape(2, 3, 2))
+    assert seen[1].tolist() == [[6, 7, 1, 0, 0], [8, 9, 0, 1, 0], [10, 11, 0, 0, 1]]
+    assert seen.shape == (2, 3, 5)
+
+
+@pytest.mark.parametrize("share", [True, False])
+def test_each_agent_is_valued_by_its_own_network(share):
+    observations = torch.randn(2, 5, 3, 4, generator=generators(0)[0])
+    parameters = init_mlp((4, 6, 2), generators(*range(2 if share else 6)))
+    q = agent_values(parameters, observations, share)
+    assert q.shape == (2, 5, 3, 2)
+    for s, b, i in np.ndindex(2, 5, 3):
+        m = s if share else 3 * s + i
+        alone = mlp([p[m : m + 1] for p in parameters], observations[s, b, i].reshape(1, 1, 4))
+        assert torch.allclose(q[s, b, i], alone[0, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize("double_q", [True, False])
+def test_one_update_of_a_linear_network_in_closed_form(double_q):
+    """The semi-gradient step: w_a ← w_a + η (2/N) Σ (y - w_a·x) x over the rows with action a, y held fixed.
+
+    A gradient that leaked into the target would change the step, or the target network.
+    """
+    batch, rate = random_batch(5), 0.1
+    online, target = (
+        init_mlp((4, 2), generators(1, 2)),
+        copy_parameters(init_mlp((4, 2), generators(3, 4))),
+    )
+    w, b = (p.detach().double().numpy().copy() for p in online)
+    w_slow, b_slow = (p.double().numpy().copy() for p in target)
+    config = DeepIQLConfig(double_q=double_q, discount=0.9)
+    losses = q_update(online, target, torch.optim.SGD(online, lr=rate), batch, config)
+    for s in range(2):
+        step_w, step_b, errors = np.zeros((4, 2)), np.zeros(2), []
+        n_active = batch.active[s].sum().item()
+        for row, i in np.ndindex(5, 3):
+            if not batch.active[s, row, i]:
+                continue
+            x = batch.observations[s, row, i].double().numpy()
+            following = batch.next_observations[s, row, i].double().numpy()
+            fast, slow = following @ w[s] + b[s, 0], following @ w_slow[s] + b_slow[s, 0]
+            best = np.argmax(fast if double_q else slow)
+            y = batch.rewards[s, row, i].item()
+            y += 0.0 if batch.terminated[s, row, i] else 0.9 * slow[best]
+            a = batch.actions[s, row, i].item()
+            errors.append(y - (x @ w[s] + b[s, 0])[a])
+            step_w[:, a] += rate * 2 / n_active * errors[-1] * x
+            step_b[a] += rate * 2 / n_active * errors[-1]
+        assert losses[s].item() == pytest.approx(np.mean(np.square(errors)), rel=1e-4)
+        assert online[0][s].detach().numpy() == pytest.approx(w[s] + step_w, abs=1e-5)
+        assert online[1][s, 0].detach().numpy() == pytest.approx(b[s, 0] + step_b, abs=1e-5)
+    assert (target[0].numpy() == w_slow.astype(np.float32)).all()
+    assert all(p.grad is None for p in target)
+
+
+def test_one_draw_decides_for_all_agents_of_a_world_but_not_for_other_worlds():
+    uniform = np.random.default_rng(0).random((2, 3, 4, 5))
+    before = uniform.copy()
+    together = one_draw_for_all(uniform)
+    assert (together[0] == uniform[0, :, :, :1]).all() and (together[1] == uniform[1]).all()
+    assert len(np.unique(together[0])) == 12 and (uniform == before).all()
+
+
+# Runs
 
 
 class Clock:
@@ -304,7 +468,7 @@ def test_the_history_of_a_run():
     )
     assert history.seeds == (4, 9, 1) and history.steps.tolist() == [0, 11, 22]
     assert told == [0.0, 0.5, 1.0] and begun == [(True, step) for step in range(22)]
-    assert history.evaluations == ((3, 2),) * 3
+    assert history.evaluations.tolist() == [[3, 2]] * 3
     assert history.episodes.tolist() == [[0] * 3, [4] * 3, [8] * 3]  # two worlds, five steps each
     assert history.epsilon == pytest.approx(np.repeat([[1.0], [0.6], [0.2]], 3, axis=1))
     assert np.isnan(history.losses[:2]).all() and (history.losses[2] > 0).all()
@@ -349,11 +513,6 @@ def test_a_learning_rate_that_falls_is_the_one_of_its_step():
     assert quick(learning_rate=0.003).learning_rate_at(100) == 0.003
 
 
-def test_a_run_too_short_for_an_episode_has_none():
-    history = train_iql(Clock(2, 1, 2, 50, always_one), quick(n_steps=3), seeds=2)
-    assert history.evaluations is None and [r.shape for r in history.returns] == [(0, 1), (0, 1)]
-
-
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -393,70 +552,43 @@ def test_impossible_settings_are_refused(field, value):
         DeepIQLConfig(**{field: value})
 
 
-def test_impossible_arguments_are_refused():
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        ({"worlds": "traffic"}, "worlds"),
+        ({"seeds": 3}, "worlds: there are 4.*multiple of 3"),
+        ({"config": {"n_steps": 3}}, "config"),
+        ({"config": quick(buffer_size=1)}, "buffer_size"),
+        ({"seeds": []}, "seeds"),
+        ({"device": "abacus"}, "^device"),
+        *(
+            ({name: True}, f"^{name}: expected a function or None, got True")
+            for name in ("progress", "evaluate", "before_step")
+        ),
+    ],
+)
+def test_wrong_arguments_are_named(arguments, word):
     worlds = Clock(4, 2, 2, 5, always_one)
-    with pytest.raises(ValueError, match="worlds"):
-        train_iql("traffic", quick(), 2)
-    with pytest.raises(ValueError, match=r"worlds: there are 4.*multiple of 3"):
-        train_iql(worlds, quick(), 3)
-    with pytest.raises(ValueError, match="config"):
-        train_iql(worlds, {"n_steps": 3}, 2)
-    with pytest.raises(ValueError, match="seeds"):
-        train_iql(worlds, quick(), [])
-    with pytest.raises(ValueError, match="buffer_size"):
-        train_iql(worlds, quick(buffer_size=1), 2)
-    for seeds in ([3, 3], (1, 0, 2, 0)):
-        with pytest.raises(ValueError, match=r"^seeds: .* twice"):
-            train_iql(worlds, quick(), seeds)
-    for device in ("gpu", "cuda:99", "meta", None, 1.5):
-        with pytest.raises(ValueError, match=r"^device"):
-            train_iql(worlds, quick(), 2, device)
-    for name in ("progress", "evaluate", "before_step"):
-        with pytest.raises(ValueError, match=f"^{name}: expected a function or None, got True"):
-            train_iql(worlds, quick(), 2, **{name: True})
+    with pytest.raises(ValueError, match=word):
+        train_iql(**{"worlds": worlds, "config": quick(), "seeds": 2, **arguments})
     assert not worlds.actions, "refused before the first step"
+
+
+def test_agents_have_equally_many_actions():
+    worlds = Clock(4, 2, 2, 5, always_one)
     worlds.n_actions = (2, 3)
     with pytest.raises(ValueError, match=r"^worlds: .*numbers of actions"):
         train_iql(worlds, quick(), 2)
 
 
-def test_a_policy_of_no_such_seed_is_refused():
-    policy = train_iql(Clock(4, 2, 2, 5, always_one), quick(n_steps=2), 2).policy
-    for which in (-1, 2, True, 1.0, "0", None, np.array([0]), np.array([0, 1])):
-        with pytest.raises(ValueError, match=r"^which is"):
-            policy.of_seed(which)
-    assert same_parameters(policy.of_seed(np.int64(1)), policy.of_seed(1), atol=0.0)
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("observations", np.ones((4, 2), np.float32)),
-        ("observations", np.ones((4, 2, 2), np.float32)),
-        ("rewards", np.ones(4)),
-        ("rewards", np.ones((2, 2))),
-        ("terminated", np.zeros(4, dtype=bool)),
-        ("terminated", np.zeros((4, 2))),
-        ("truncated", np.zeros((4, 2), dtype=bool)),
-        ("truncated", False),
-        ("ended", np.zeros(3, dtype=bool)),
-        ("ended", np.zeros(4, dtype=int)),
-    ],
-)
-def test_steps_of_other_shapes_are_refused(field, value):
+def test_worlds_that_bring_something_else_are_refused():
+    """At the first step, and before it."""
     worlds = Clock(4, 2, 2, 5, always_one)
     right = worlds.step
-    worlds.step = lambda actions, rng: right(actions, rng)._replace(**{field: value})
-    with pytest.raises(ValueError, match=f"^worlds: expected {field} to be"):
+    worlds.step = lambda actions, rng: right(actions, rng)._replace(truncated=False)
+    with pytest.raises(ValueError, match=r"^worlds: expected truncated to be booleans"):
         train_iql(worlds, quick(), 2)
     assert len(worlds.actions) == 1
-
-
-def test_worlds_that_bring_something_else_are_refused():
-    worlds = Clock(4, 2, 2, 5, always_one)
-    worlds.step = lambda actions, rng: None
-    with pytest.raises(ValueError, match=r"^worlds: expected a step to bring a BatchedStep"):
-        train_iql(worlds, quick(), 2)
     worlds.reset = lambda rng: np.ones((4, 1, 2), np.float32)
     with pytest.raises(ValueError, match=r"^worlds: expected observations"):
         train_iql(worlds, quick(), 2)
@@ -498,19 +630,58 @@ def test_the_example_of_the_docstring_runs():
     )
 
 
-def test_impossible_observations_are_refused():
-    policy = train_iql(Clock(4, 2, 2, 5, always_one), quick(n_steps=2), 2).policy
-    for wrong in (
-        np.ones((4, 2)),
-        np.ones((4, 3, 1)),
-        np.ones((4, 2, 2)),
-        np.ones((3, 2, 1)),
-        [["a"]],
-    ):
-        with pytest.raises(ValueError, match="observations"):
-            policy(wrong)
-    with pytest.raises(ValueError, match="observations"):
-        policy(np.full((2, 2, 1), np.nan))
-    for which in (2, -1, 0.5, None):
-        with pytest.raises(ValueError, match="which"):
-            policy.of_seed(which)
+@pytest.fixture(scope="module")
+def learned():
+    return train_iql(Clock(4, 2, 2, 5, always_one), quick(n_steps=2), 2)
+
+
+BEYOND = np.ones((4, 2, 1)) * [[[1.0]], [[1e39]], [[1.0]], [[1.0]]]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [np.ones((4, 2)), np.ones((4, 3, 1)), np.ones((4, 2, 2)), np.ones((3, 2, 1)), [["a"]],
+     np.full((2, 2, 1), np.nan), BEYOND],
+)  # fmt: skip
+def test_a_policy_names_impossible_observations(learned, wrong):
+    for ask in (learned.policy, learned.policy.values, lambda seen: learned.policy.act(None, seen)):
+        with pytest.raises(ValueError, match=r"^observations"):
+            ask(wrong)
+
+
+@pytest.mark.parametrize("which", [-1, 2, True, 1.0, "0", None, np.array([0])])
+def test_a_policy_of_no_such_seed_is_refused(learned, which):
+    with pytest.raises(ValueError, match=r"^which is"):
+        learned.policy.of_seed(which)
+
+
+def test_a_policy_plays_episodes_as_it_is(learned):
+    """For all learners with networks alike."""
+    worlds = Clock(6, 2, 2, 5, always_one)
+    rng = np.random.default_rng(0)
+    for act in (learned.policy, learned.policy.act):
+        assert play_episodes(worlds, act, 1, rng).returns.shape == (6, 2)
+    assert (np.array(worlds.actions) == learned.policy(np.ones((6, 2, 1)))).all()
+
+
+def test_a_history_shows_itself_in_a_line(learned):
+    assert repr(learned).startswith("DeepHistory(") and len(repr(learned)) < 1000
+    assert len(repr(learned.policy)) < 500
+
+
+def test_what_is_set_for_all_of_torch_and_numpy_changes_nothing():
+    """Double precision by default, gradients switched off in either way, NumPy that raises at an underflow."""
+
+    def run():
+        return train_iql(Clock(4, 2, 2, 5, always_one), quick(n_steps=20), 2).policy
+
+    expected = run()
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert same_parameters(run(), expected, atol=0.0, rtol=0.0)
+        assert (expected.values(np.ones((2, 2, 1))).dtype) == np.float32
+    finally:
+        torch.set_default_dtype(torch.float32)
+    for switched_off in (torch.no_grad(), torch.inference_mode(), np.errstate(all="raise")):
+        with switched_off:
+            assert same_parameters(run(), expected, atol=0.0, rtol=0.0)

@@ -13,8 +13,8 @@ from marl_lessons.evaluation.particles.references import (
     best_listener_return,
     best_untold_return,
     bounded_least_squares,
+    pull,
     responses,
-    steer,
 )
 from marl_lessons.evaluation.statistics import play_episodes
 
@@ -99,11 +99,11 @@ def steered(start, target, control, time_limit=25):
     return -cost
 
 
-def test_no_controller_beats_the_optimum_and_steer_comes_close():
+def test_no_controller_beats_the_optimum_and_the_references_come_close():
     rng = np.random.default_rng(0)
     start, target = rng.uniform(-1, 1, (2, 1000, 2))
     best = best_listener_return(start, target)
-    gap = best - steered(start, target, steer)
+    gap = best - steered(start, target, pull)
     assert gap.min() > -1e-9 and gap.mean() < 0.002 and gap.max() < 0.02
     others = []
     for gain, brake in [(20, 3.5), (10, 2), (5, 1.5), (14, 2.2), (14, 3.2), (30, 6)]:
@@ -174,15 +174,18 @@ def test_a_listener_told_late_lies_between():
 @pytest.mark.parametrize(
     "function, arguments, name",
     [
-        (best_listener_return, ([0, 0], [[1, 1]]), "start"),
-        (best_listener_return, ([[0, np.nan]], [[1, 1]]), "start"),
+        *(
+            (function, (start, np.zeros((1, 3, 2))), "start")
+            for function in (best_listener_return, best_untold_return, best_late_return)
+            for start in ([0, 0], [[0, np.nan]], None)
+        ),
         (best_listener_return, ([[0, 0]], [[1, 1], [0, 0]]), "target"),
         (best_listener_return, ([[0, 0]], [[1, "a"]]), "target"),
-        (best_listener_return, ([[0, 0]], [[1, 1]], 0), "time_limit"),
         (best_untold_return, ([[0, 0]], [[1, 1]]), "landmarks"),
-        (best_untold_return, ([[0, 0]], np.zeros((1, 3, 2)), 2.5), "time_limit"),
         (best_late_return, ([[0, 0]], np.zeros((2, 3, 2))), "landmarks"),
-        (best_late_return, (None, np.zeros((2, 3, 2))), "start"),
+        (best_listener_return, ([[0, 0]], [[1, 1]], 0), "time_limit"),
+        (best_untold_return, ([[0, 0]], np.zeros((1, 3, 2)), 2.5), "time_limit"),
+        (best_late_return, ([[0, 0]], np.zeros((1, 3, 2)), True), "time_limit"),
     ],
 )
 def test_bad_arguments_of_the_optima(function, arguments, name):
@@ -302,19 +305,93 @@ def test_spread_of_other_sizes():
 def test_worlds_and_observations_that_do_not_fit_are_refused():
     spread, listener, tag = simple_spread(2), simple_speaker_listener(2), simple_tag(2)
     seen = {w: w.reset(np.random.default_rng(0)) for w in (spread, listener, tag)}
-    for name in ("to_nearest", "to_assigned"):
-        for worlds in (listener, tag):
-            with pytest.raises(ValueError, match=r"^worlds: expected worlds of spread"):
+    expected = {"to_nearest": spread, "to_assigned": spread}
+    expected |= dict.fromkeys(SCENES["simple_speaker_listener"][1][2:], listener)
+    for name, right in expected.items():
+        for worlds in {spread, listener, tag} - {right}:
+            with pytest.raises(ValueError, match=r"^worlds: expected worlds of sp"):
                 way_of_acting(name)(worlds, seen[worlds])
-    for name in SCENES["simple_speaker_listener"][1][2:]:
-        for worlds in (spread, tag):
-            with pytest.raises(ValueError, match=r"^worlds: expected worlds of speaker-listener"):
-                way_of_acting(name)(worlds, seen[worlds])
-    for name in SCENES["simple_speaker_listener"][1]:
-        for bad in (seen[spread], seen[listener][0], np.full((2, 2, 11), np.nan), None):
+        for bad in (seen[tag], seen[right][0], np.full(seen[right].shape, np.nan), None):
             with pytest.raises(ValueError, match=r"^observations"):
-                way_of_acting(name)(listener, bad)
+                way_of_acting(name)(right, bad)
         with pytest.raises(ValueError, match=r"^worlds"):
-            way_of_acting(name)("listener", seen[listener])
+            way_of_acting(name)("listener", seen[right])
     with pytest.raises(ValueError, match=r"^rng"):
         references.random_actions(3)
+
+
+# The same in the worlds themselves, with both orders of a step
+
+PHYSICS = ["mpe2", "openai"]
+
+
+def flown(physics, start, landmarks, goals, pushes):
+    """What the worlds themselves pay for pushes ``[T, E, 2]``, ``[E]``."""
+    n_worlds = len(start)
+    worlds = simple_speaker_listener(
+        n_worlds, continuous_actions=True, physics=physics, time_limit=len(pushes)
+    )
+    speaker = np.zeros((n_worlds, 1, 2))
+    worlds.place(np.concatenate([speaker, start[:, None], landmarks], axis=1), goals=goals)
+    total, rng = 0.0, np.random.default_rng(0)
+    for push in pushes:
+        actions = np.zeros((n_worlds, 2, 5))
+        actions[:, 1, 1::2], actions[:, 1, 2::2] = np.maximum(-push, 0), np.maximum(push, 0)
+        total = total + worlds.step(actions, rng).rewards[:, 1]
+    return total
+
+
+@pytest.mark.parametrize("physics", PHYSICS)
+@given(st.lists(st.floats(-1, 1), min_size=1, max_size=25))
+def test_responses_are_the_flight_of_the_worlds_own_listener(physics, forces):
+    """One axis; the worlds pay minus the squared distance from the start, which is the goal."""
+    pushes = np.zeros((len(forces), 1, 2))
+    pushes[:, 0, 0] = forces
+    paid = flown(physics, np.zeros((1, 2)), np.zeros((1, 3, 2)), [0], pushes)
+    matrix = responses(len(forces), physics)
+    used = np.array(forces)[: matrix.shape[1]]
+    assert matrix.shape == (len(forces), len(forces) - (physics == "mpe2"))
+    assert paid[0] == pytest.approx(-np.square(matrix @ used).sum(), abs=1e-12)
+
+
+@pytest.mark.parametrize("physics", PHYSICS)
+def test_the_best_return_is_reached_in_the_worlds_and_not_beaten(physics):
+    """The pushes of the optimum return what it says; other pushes, near to them or far, return less."""
+    rng = np.random.default_rng(0)
+    start, landmarks = rng.uniform(-1, 1, (30, 2)), rng.uniform(-1, 1, (30, 3, 2))
+    goals = rng.integers(3, size=30)
+    target = landmarks[np.arange(30), goals]
+    best = best_listener_return(start, target, 12, physics)
+    matrix = responses(12, physics)
+    wanted = np.repeat((target - start).reshape(-1, 1), 12, axis=1)
+    forces = bounded_least_squares(matrix, wanted).reshape(30, 2, -1).transpose(2, 0, 1)
+    pushes = np.zeros((12, 30, 2))
+    pushes[: len(forces)] = forces
+    assert flown(physics, start, landmarks, goals, pushes) == pytest.approx(best, abs=1e-9)
+    for size in (0.02, 0.5, 2.0):
+        other = np.clip(pushes + size * rng.standard_normal(pushes.shape), -1, 1)
+        assert (flown(physics, start, landmarks, goals, other) < best + 1e-9).all()
+
+
+def test_forces_that_show_at_once_are_worth_one_step():
+    """openai's T steps are mpe2's T + 1, the first of which, where nothing shows yet, is not paid."""
+    start, target = np.random.default_rng(1).uniform(-1, 1, (2, 50, 2))
+    apart = np.square(target - start).sum(axis=1)
+    later = best_listener_return(start, target, 11) + apart
+    assert best_listener_return(start, target, 10, "openai") == pytest.approx(later, abs=1e-9)
+
+
+def test_late_and_untold_listeners_keep_their_order_in_the_other_physics():
+    rng = np.random.default_rng(2)
+    start, landmarks = rng.uniform(-1, 1, (50, 2)), rng.uniform(-1, 1, (50, 3, 2))
+    told, late, untold = (
+        np.mean([best_listener_return(start, landmarks[:, k], 9, "openai") for k in range(3)], 0),
+        best_late_return(start, landmarks, 9, "openai"),
+        best_untold_return(start, landmarks, 9, "openai"),
+    )
+    assert (told >= late - 1e-9).all() and (late >= untold - 1e-9).all()
+    assert (late > best_late_return(start, landmarks, 9)).all()
+    assert (untold > best_untold_return(start, landmarks, 9)).all()
+    # One step alone: the first force serves all landmarks, as if none was ever told.
+    once = best_late_return(start, landmarks, 1, "openai")
+    assert once == pytest.approx(best_untold_return(start, landmarks, 1, "openai"), abs=1e-9)

@@ -211,8 +211,8 @@ def test_the_worlds_are_left_as_they_were(drift):
         worlds.step(np.full((6, 2, 5), 0.3), np.random.default_rng(0))
     before, probes = worlds.snapshot(), recorded(worlds)
     drift(worlds, probes, random_policies(worlds), 0)
-    with pytest.raises(ValueError, match=r"policies\[1\]"):
-        drift(worlds, probes, [pushes(0.5), pushes(2.0)], 0)
+    with pytest.raises(ValueError, match=r"^actions"):
+        drift(worlds, probes, [pushes(2.0), pushes(0.5)], 0)
     for name, value in worlds.snapshot().items():
         np.testing.assert_array_equal(value, before[name])
 
@@ -300,73 +300,14 @@ def usual():
     [
         ("worlds", None, "worlds"),
         ("worlds", simple_spread(6), "worlds"),
-        ("worlds", make(simple_speaker_listener, 5), "probes.positions"),
-        ("worlds", make(simple_spread), "probes.positions"),
-        ("probes", None, "probes"),
-        ("policies", None, "policies"),
-        ("policies", [], "policies"),
-        ("policies", [pushes(0.0)], "policies"),
-        ("policies", [words([0, 0, 0])[0], "push"], r"policies\[1\]"),
-        ("policies", [words([0, 0, 0])[0], words([0, 0, 1.5])[0]], r"policies\[1\]"),
-        ("policies", [words([0, np.nan, 0])[0], words([0, 0, 0])[0]], r"policies\[0\]"),
-        ("policies", [lambda seen: seen, words([0, 0, 0])[0]], r"policies\[0\]"),
-        ("agent", 2, "agent"),
-        ("agent", -1, "agent"),
-        ("agent", True, "agent"),
-        ("horizon", 0, "horizon"),
-        ("horizon", 26, "horizon"),
-        ("horizon", 1.5, "horizon"),
+        ("policies", words([0, 0, 1.5], [0, 0, 0]), "actions"),
+        *(("agent", value, "agent") for value in (2, -1, True)),
+        *(("horizon", value, "horizon") for value in (0, 1.5)),
     ],
 )
 def test_bad_input_is_refused_by_name(usual, drift, name, value, named):
     with pytest.raises(ValueError, match=rf"^{named}"):
         drift(**{**usual, name: value})
-
-
-@pytest.mark.parametrize("name", Probes._fields)
-def test_bad_probes_are_refused_by_name(usual, name):
-    array = getattr(usual["probes"], name)
-    broken = [array[:5], array.astype(object), array[..., None]]
-    if name != "goals":
-        broken += [np.where(array == array.flat[-1], np.nan, array)]
-    for wrong in broken:
-        probes = usual["probes"]._replace(**{name: wrong})
-        with pytest.raises(ValueError, match=rf"^probes\.{name}"):
-            own_law_drift(**{**usual, "probes": probes})
-
-
-def test_observations_of_another_state_are_refused(usual):
-    probes = usual["probes"]
-    forgotten = probes._replace(messages=0 * probes.messages)
-    moved = probes._replace(positions=probes.positions + np.arange(5)[:, None] / 100)
-    for wrong in (forgotten, moved):
-        with pytest.raises(ValueError, match=r"^probes\.observations\[.*in this state"):
-            own_law_drift(**{**usual, "probes": wrong})
-
-
-def test_recording_refuses_by_name():
-    worlds, rng = make(simple_spread), np.random.default_rng(0)
-    for arguments, named in (
-        ((simple_spread(6), pushes(0.1), rng), "worlds"),
-        ((worlds, None, rng), "policy"),
-        ((worlds, pushes(-0.1), rng), "policy"),
-        ((worlds, pushes(0.1), 7), "rng"),
-    ):
-        with pytest.raises(ValueError, match=rf"^{named}"):
-            record_probes(*arguments)
-
-
-def test_a_bad_critic_or_situation_is_refused():
-    seen, policies = np.zeros((4, 3, 6)), [pushes(0.0), pushes(0.5)]
-    for critic in (lambda x, a: x, lambda x, a: np.full((4, 3), np.nan), lambda x, a: 1.0):
-        with pytest.raises(ValueError, match=r"^critic"):
-            bootstrap_drift(critic, seen, policies)
-    for wrong in (seen[0], np.full_like(seen, np.inf), "x"):
-        with pytest.raises(ValueError, match=r"^observations"):
-            bootstrap_drift(bilinear_critic, wrong, policies)
-    for wrong in (policies[:1], [*policies, 3], [lambda x: x[0], policies[0]]):
-        with pytest.raises(ValueError, match=r"^policies"):
-            bootstrap_drift(bilinear_critic, seen, wrong)
 
 
 def test_the_result_is_two_histories(usual):
