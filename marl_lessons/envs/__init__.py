@@ -21,7 +21,6 @@ from marl_lessons.envs.games.catalogue import (
 )
 from marl_lessons.envs.games.matrix_games import matrix_game, payoffs_of
 from marl_lessons.envs.games.riddle import (
-    SwitchRiddle,
     code_table,
     every_sequence,
     riddle_days,
@@ -29,7 +28,6 @@ from marl_lessons.envs.games.riddle import (
 )
 from marl_lessons.envs.games.signalling import (
     SignallingGame,
-    best_code,
     best_payoff,
     bits,
     expected_payoff,
@@ -71,11 +69,9 @@ __all__ = [
     "Position",
     "SignallingGame",
     "Step",
-    "SwitchRiddle",
     "TrafficJunction",
     "Worlds",
     "as_parallel_env",
-    "best_code",
     "best_payoff",
     "bits",
     "blind_crossing_game",

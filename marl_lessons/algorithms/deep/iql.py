@@ -25,6 +25,7 @@ from marl_lessons.algorithms.settings import as_config, check_settings, record_m
 from marl_lessons.algorithms.tables.history import common_n_actions
 from marl_lessons.algorithms.tables.rules import epsilon_greedy, one_draw_for_all
 from marl_lessons.algorithms.tables.schedules import Linear, Progress, Schedule
+from marl_lessons.algorithms.talk.worlds import mark_present, present_after
 from marl_lessons.checks import as_float_array, as_position
 from marl_lessons.envs.stepping import BatchedWorlds, check_batched_worlds
 from marl_lessons.seeds import UniformStreams, as_seeds
@@ -478,14 +479,16 @@ def train_iql(
     replay = Replay(config.buffer_size, n_seeds, n_agents, n_inputs, device)
     recorder = DeepRecorder(config, seeds, shape)
 
-    def see(observations):
+    def see(observations, present):
+        if config.network is not None:
+            observations = mark_present(observations, present)
         return as_inputs(observations, n_seeds, config.agent_id, device)
 
     def policy():
         check_numbers([*online, *recorder.losses], inputs, replay)
         return network.policy(copy_parameters(online), n_seeds, n_agents)
 
-    inputs = see(checked_observations(worlds.reset(rng), seen_shape))
+    inputs = see(checked_observations(worlds.reset(rng), seen_shape), worlds.active)
     for step in range(config.n_steps):
         epsilon = config.epsilon(Progress(step, recorder.episode, None))
         recorder.record_if_due(step, epsilon, policy, evaluate, progress)
@@ -497,13 +500,17 @@ def train_iql(
         result = worlds.step(actions.reshape(-1, n_agents), rng)
         if step == 0:
             check_step(result, seen_shape)
-        next_inputs = see(result.observations)  # of this episode still: a reset comes after
+        # Of this episode still: a reset comes after.
+        present = present_after(worlds, active.reshape(-1, n_agents), result)
+        next_inputs = see(result.observations, present)
         cut = False if config.bootstrap_on_truncation else result.truncated[:, None]
         terminated = (result.terminated | cut).reshape(shape)
         rewards = config.reward_scale * result.rewards.reshape(shape)
         replay.add(inputs, actions, rewards, next_inputs, terminated, active)
         recorder.step_made(step, result.rewards, result.ended)
-        inputs = see(worlds.reset_where(result.ended, rng)) if result.ended.any() else next_inputs
+        inputs = next_inputs
+        if result.ended.any():
+            inputs = see(worlds.reset_where(result.ended, rng), worlds.active)
         optimizer.param_groups[0]["lr"] = config.learning_rate_at(step)
         for _ in range(config.updates_per_step if step >= config.learn_from else 0):
             batch = replay.sample(config.batch_size, generators)
