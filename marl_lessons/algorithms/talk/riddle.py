@@ -118,7 +118,7 @@ def learners_speech(chance: Chance, config: RiddleConfig) -> Speak:
         return said, said
 
     def silent(day: int, voice: Tensor) -> tuple[Tensor, Tensor]:
-        said = voice.sum(dim=-1)  # of nothing: zeros
+        said = voice.new_zeros(voice.shape[:-1])
         return said, said
 
     return {"dial": dial, "rial": rial, "silent": silent}[config.kind]
@@ -144,7 +144,7 @@ def riddle_targets(
     ``rewards[M, B, T]`` and ``goes_on[M, B, T]`` (False on the last day) are the same for all n; ``next_values[M, B, T, n]``:
     :func:`state_values` of tomorrow, of the target network.
     """
-    return rewards[..., None] + discount * goes_on[..., None] * next_values
+    return rewards[..., None] + discount * (goes_on[..., None] * next_values)
 
 
 def state_values(values: Tensor, today: Tensor) -> Tensor:

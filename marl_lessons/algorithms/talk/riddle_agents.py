@@ -90,7 +90,9 @@ def best_words(kind: str, voice: Tensor) -> Tensor:
     """The bits ``[...]`` that prisoners say without exploration: DIAL's 1{m > 0}, RIAL's best; 0 from silent ones."""
     if kind == "dial":
         return hard_message(voice[..., 0])
-    return voice.argmax(dim=-1).to(voice.dtype) if kind == "rial" else voice.sum(dim=-1)
+    if kind == "rial":
+        return voice.argmax(dim=-1).to(voice.dtype)
+    return voice.new_zeros(voice.shape[:-1])
 
 
 class Story(NamedTuple):

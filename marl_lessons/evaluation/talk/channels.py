@@ -133,7 +133,7 @@ def under_interventions(
 
 def check_talking(name: str, policy):
     """A policy of one seed that talks, as it is; anything else is refused by ``name``."""
-    if not all(callable(getattr(policy, m, None)) for m in ("act", "messages", "through")):
+    if not all(callable(getattr(policy, m, None)) for m in ("act", "through")):
         raise ValueError(
             f"{name}: expected a policy that talks, as train_iql(...).policy of a CommNet, got {policy!r:.80}"
         )
