@@ -133,6 +133,9 @@ def as_config(config, kind: type, *, per_agent: bool = False):
     return config
 
 
-def record_moments(config) -> np.ndarray:
-    """``[K+1]``: the steps at which to record, ``config.n_records`` of them at equal distances, and the start."""
-    return np.linspace(0, config.n_steps, config.n_records + 1).astype(int)
+def record_moments(config, length: str = "n_steps") -> np.ndarray:
+    """``[K+1]``: the steps at which to record, ``config.n_records`` of them at equal distances, and the start.
+
+    ``length`` names the field that says how many steps there are.
+    """
+    return np.linspace(0, getattr(config, length), config.n_records + 1).astype(int)

@@ -87,28 +87,16 @@ from marl_lessons.evaluation.talk.channels import Outcome, under_interventions
 from marl_lessons.evaluation.talk.influence import (
     PlaceMeans,
     TalkFrames,
-    by_pair,
     by_place,
     influence_of_all,
-    influence_of_each,
     record_talk,
 )
 from marl_lessons.evaluation.talk.information import (
-    InfluenceMap,
     bits_per_step,
     causal_influence,
     entropy,
     entropy_from_counts,
-    influence_map,
-    information_from_counts,
-    instantaneous_coordination,
-    joint_counts,
     mutual_information,
-    plug_in_bias,
-    policy_by_message,
-    positive_listening,
-    positive_signalling,
-    speaker_consistency,
 )
 from marl_lessons.evaluation.talk.levels import (
     CrossingLevel,

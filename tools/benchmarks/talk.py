@@ -26,13 +26,18 @@ from marl_lessons.algorithms.deep.iql import train_iql
 from marl_lessons.algorithms.talk import (
     ListeningWorlds,
     crossing_language,
-    every_sequence,
     greedy_in_worlds,
     junction_language,
     signalling_q_learning,
 )
 from marl_lessons.algorithms.talk.riddle import train_riddle
-from marl_lessons.envs import BlindCrossing, TrafficJunction, best_payoff, lewis
+from marl_lessons.envs import (
+    BlindCrossing,
+    TrafficJunction,
+    best_payoff,
+    every_sequence,
+    lewis,
+)
 from marl_lessons.evaluation import (
     chance_to_go,
     crossing_levels,

@@ -26,6 +26,7 @@ from marl_lessons.algorithms.settings import as_config, check_settings
 from marl_lessons.algorithms.tables.history import common_n_actions
 from marl_lessons.algorithms.tables.rules import epsilon_greedy, one_draw_for_all
 from marl_lessons.algorithms.tables.schedules import Linear, Progress, Schedule
+from marl_lessons.algorithms.talk.worlds import mark_present, present_after
 from marl_lessons.checks import as_position
 from marl_lessons.envs.stepping import BatchedWorlds, check_batched_worlds
 from marl_lessons.results import short_repr
@@ -335,7 +336,9 @@ def train_iql(
     replay = Replay(config.buffer_size, n_seeds, n_agents, n_inputs, device)
     recorder = Recorder(config, seeds, n_worlds, n_agents, n_losses=n_seeds)
 
-    def see(observations: np.ndarray) -> Tensor:
+    def see(observations: np.ndarray, present: np.ndarray) -> Tensor:
+        if config.network is not None:
+            observations = mark_present(observations, present)
         return as_inputs(observations, n_seeds, config.agent_id, device)
 
     def policy_of(parameters: list[Tensor]):
@@ -343,7 +346,7 @@ def train_iql(
 
     first = worlds.reset(rng)
     check_told("observations", first, (worlds.n_worlds, n_agents, d))
-    inputs = see(first).clone()
+    inputs = see(first, worlds.active).clone()
     parts = {
         "worlds": worlds, "networks": [online, target], "optimizer": adam, "replay": replay,
         "generators": [rng, *exploring, *generators], "inputs": inputs, "recorder": recorder,
@@ -372,12 +375,15 @@ def train_iql(
         result = worlds.step(actions.reshape(-1, n_agents), rng)
         if step == 0:
             check_step(result, (worlds.n_worlds, n_agents, d))
-        later = see(result.observations)  # of this episode still: a reset comes after
+        # Of this episode still: a reset comes after.
+        later = see(result.observations, present_after(worlds, active, result))
         cut = False if config.bootstrap_on_truncation else result.truncated[:, None]
         rewards = config.reward_scale * result.rewards
         replay.add(inputs, actions, rewards, later, result.terminated | cut, active)
         recorder.step_made(result.rewards, result.ended)
-        inputs.copy_(see(worlds.reset_where(result.ended, rng)) if result.ended.any() else later)
+        inputs.copy_(later)
+        if result.ended.any():
+            inputs.copy_(see(worlds.reset_where(result.ended, rng), worlds.active))
         adam.param_groups[0]["lr"] = config.learning_rate_at(step)
         for _ in range(config.updates_per_step if step >= config.learn_from else 0):
             batch = replay.sample(config.batch_size, generators)

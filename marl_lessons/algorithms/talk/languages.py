@@ -1,8 +1,4 @@
-"""What the cars of the Traffic Junction, easy level, tell each other, and the bits that a listener makes of it.
-
-Every car says which route it is on and how far along. A listener with a table cannot keep all that. It asks at most three
-questions, each answered by yes or no.
-"""
+"""What drivers can tell each other: at the blind crossing and at the Traffic Junction, easy level. Lesson 10."""
 
 from __future__ import annotations
 
@@ -15,15 +11,12 @@ from marl_lessons.checks import as_count, as_generator
 from marl_lessons.envs.cars.blind_crossing import BlindCrossing, check_crossing
 from marl_lessons.envs.cars.junction import TrafficJunction, check_junction
 
-# What two drivers at the blind crossing can tell each other, from nothing at all to how far away they are.
-
-MOST_SYMBOLS = 1_000_000
 KINDS = ("nothing", "one bit", "distance", "random symbol")
 
 
 def say_place(worlds: BlindCrossing) -> np.ndarray:
     """``[E, 2, 1]``: each car says where it is, 1 on the crossing, 1 + d with d cells to go."""
-    return check_crossing("worlds", worlds).local_states[:, :, None]
+    return worlds.local_states[:, :, None]
 
 
 def hear_nothing(worlds: BlindCrossing, messages: np.ndarray, spoke: np.ndarray) -> np.ndarray:
@@ -57,21 +50,17 @@ def crossing_language(
     distance       each says its place and hears the other's: the table grows by the number of places
     random symbol  each says one of ``n_symbols`` that ``rng`` draws anew every second, and hears the other's; where there is
                    nobody to say one it hears a symbol all the same, so that silence tells nothing either
-
-    Raises ValueError naming ``worlds``, ``kind``, ``rng`` (needed for the random symbol) or ``n_symbols``.
     """
     worlds = check_crossing("worlds", worlds)
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise ValueError(f"kind is {kind!r:.80}; allowed are {', '.join(KINDS)}")
     if kind == "nothing":
         return Language(say_place, hear_nothing, 1)
     if kind == "one bit":
         return Language(say_place, hear_who_is_nearer, 2)
     if kind == "distance":
         return Language(say_place, hear_place, worlds.n_local_states)
+    if kind != "random symbol":
+        raise ValueError(f"kind is {kind!r:.80}; allowed are {', '.join(KINDS)}")
     n_symbols, rng = as_count("n_symbols", n_symbols), as_generator("rng", rng)
-    if n_symbols > MOST_SYMBOLS:
-        raise ValueError(f"n_symbols is {n_symbols}; allowed are at most {MOST_SYMBOLS}")
 
     def say_anything(worlds):
         return rng.integers(n_symbols, size=(worlds.n_worlds, 2, 1))
@@ -84,8 +73,8 @@ def crossing_language(
     return Language(say_anything, hear_symbol, n_symbols)
 
 
-# ------------------------------------------------------------
-
+# At the junction every car says which route it is on and how far along. A listener with a table cannot keep all that: it asks
+# at most three questions, each answered by yes or no.
 QUESTIONS = (
     "Does a car of the other road stand before the crossing?",
     "Is there a car one cell ahead on my own road?",
@@ -94,20 +83,15 @@ QUESTIONS = (
 
 
 def say_route_and_cell(worlds: TrafficJunction) -> np.ndarray:
-    """``[E, n, 2]``: each car says its route and which cell of it, both counted from 1, so that 0 means nothing was said.
-
-    Raises ValueError naming ``worlds`` if they are not the easy level of the Traffic Junction.
-    """
-    worlds = _check_easy(worlds)
+    """``[E, n, 2]``: each car says its route and which cell of it, both counted from 1, so that 0 means nothing was said."""
     return np.stack([worlds.route, worlds.progress], axis=2) + 1
 
 
 def answers(worlds: TrafficJunction, messages: np.ndarray) -> np.ndarray:
     """``[3, E, n]`` booleans: the answers to the ``QUESTIONS`` that each car finds in ``messages[E, n, n-1, 2]``.
 
-    Only the cell right before the crossing counts for the first. A pure function of what
-    :func:`say_route_and_cell` says; numbers are rounded, since they may come through a noisy channel. The messages are not
-    checked.
+    Only the cell right before the crossing counts for the first. What :func:`say_route_and_cell` says is rounded, since it
+    may come through a noisy channel.
     """
     route, cell = np.rint(messages[..., 0]), np.rint(messages[..., 1])
     own_route, own_cell = np.moveaxis(say_route_and_cell(worlds), 2, 0)[..., None]
@@ -124,9 +108,6 @@ def answers(worlds: TrafficJunction, messages: np.ndarray) -> np.ndarray:
 
 def hear_bits(n_bits: int) -> Callable:
     """``hear``: the answers to the first ``n_bits`` of the ``QUESTIONS`` as one number, Σ_k 2^k · answer k."""
-    n_bits = as_count("n_bits", n_bits, low=0)
-    if n_bits > len(QUESTIONS):
-        raise ValueError(f"n_bits is {n_bits}; allowed are 0 to {len(QUESTIONS)}")
 
     def hear(worlds, messages, spoke):
         weights = 2 ** np.arange(n_bits)
@@ -136,16 +117,10 @@ def hear_bits(n_bits: int) -> Callable:
 
 
 def junction_language(worlds: TrafficJunction, n_bits: int) -> Language:
-    """A language of 0 to 3 bits for ``ListeningWorlds(worlds, *junction_language(worlds, n_bits))``.
-
-    Raises ValueError naming ``worlds``, if they are not the easy level of the Traffic Junction, or ``n_bits``.
-    """
-    _check_easy(worlds)
+    """A language of 0 to 3 bits for ``ListeningWorlds(worlds, *junction_language(worlds, n_bits))``, on the easy level."""
+    level = check_junction("worlds", worlds).level.name
+    if level != "easy":
+        raise ValueError(f"worlds: level {level}; these questions are for the easy one")
+    if as_count("n_bits", n_bits, low=0) > len(QUESTIONS):
+        raise ValueError(f"n_bits is {n_bits}; allowed are 0 to {len(QUESTIONS)}")
     return Language(say_route_and_cell, hear_bits(n_bits), 2 ** int(n_bits))
-
-
-def _check_easy(worlds) -> TrafficJunction:
-    worlds = check_junction("worlds", worlds)
-    if worlds.level.name != "easy":
-        raise ValueError(f"worlds: level {worlds.level.name}; these questions are for the easy one")
-    return worlds

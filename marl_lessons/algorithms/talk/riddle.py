@@ -1,7 +1,6 @@
-"""The equations of RIAL and DIAL on the switch riddle, and one update of all seeds' networks (Foerster et al. 2016).
+"""RIAL and DIAL on the switch riddle: prisoners learn what to say, all seeds side by side (Foerster et al. 2016). Lesson 10.
 
-Shapes as in :mod:`~marl_lessons.algorithms.talk.riddle_agents`: M networks, B episodes, T days, n prisoners, A actions. Functions of
-checked tensors that check nothing themselves.
+Shapes as in :mod:`~marl_lessons.algorithms.talk.riddle_agents`: M networks, B episodes, T days, n prisoners, A actions.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from torch import Tensor
 
 from marl_lessons.algorithms.deep.checks import check_functions
 from marl_lessons.algorithms.deep.networks import copy_parameters, move_towards
-from marl_lessons.algorithms.settings import SHARE, as_config, check_settings
+from marl_lessons.algorithms.settings import SHARE, as_config, check_settings, record_moments
 from marl_lessons.algorithms.tables.rules import epsilon_greedy
 from marl_lessons.algorithms.talk.riddle_agents import (
     N_ACTIONS,
@@ -33,11 +32,9 @@ from marl_lessons.algorithms.talk.riddle_agents import (
 )
 from marl_lessons.checks import as_count
 from marl_lessons.envs.games.riddle import FEWEST, NONE, riddle_days, riddle_outcome
+from marl_lessons.results import short_repr
 from marl_lessons.seeds import as_seeds
 
-# What learners of the switch riddle were told to do.
-
-KINDS = ("dial", "rial", "silent")
 USUAL_RECORDS = 20
 
 
@@ -57,6 +54,9 @@ class RiddleConfig:
     noise_scale      standard deviation of the channel's noise in training, 0 or more (typical 2). It has no effect but in DIAL
     target_interval  updates after which the target network becomes a copy of the online one (typical 20 to 100)
     n_records        K: networks are recorded K times at equal distances, and at the start; None: 20 times, or at every update
+
+    The defaults are for three prisoners, and do not carry over to four. There DIAL's seeds 0 to 4 are worth -1.28 to .75 of
+    the oracle's reward after 1,000 updates, seeds 0 to 2 .75 to .81 after 5,000; the best silent team has .73.
     """
 
     kind: str = "dial"
@@ -73,8 +73,8 @@ class RiddleConfig:
 
     def __post_init__(self):
         """Check every field."""
-        if not isinstance(self.kind, str) or self.kind not in KINDS:
-            raise ValueError(f"kind is {self.kind!r:.80}; allowed are {', '.join(KINDS)}")
+        if not isinstance(self.kind, str) or self.kind not in N_VOICE:
+            raise ValueError(f"kind is {self.kind!r:.80}; allowed are {', '.join(N_VOICE)}")
         own = {"n_agents": partial(as_count, low=FEWEST), "epsilon": SHARE}
         check_settings(self, USUAL_RECORDS, "n_updates", **own)
 
@@ -82,9 +82,6 @@ class RiddleConfig:
     def n_days(self) -> int:
         """T, the days after which an episode ends."""
         return riddle_days(self.n_agents)
-
-
-# ------------------------------------------------------------
 
 
 class Chance(NamedTuple):
@@ -104,8 +101,8 @@ def draw_chance(generators: Sequence[torch.Generator], config: RiddleConfig) -> 
     """Network m's part comes from ``generators[m]`` alone, and in the same order for all kinds of prisoners."""
     shape = (config.n_episodes, config.n_days)
     today = [torch.randint(config.n_agents, shape, generator=g) for g in generators]
-    uniform = [torch.rand(4, *shape, generator=g) for g in generators]
-    noise = [torch.randn(shape, generator=g) for g in generators]
+    uniform = [torch.rand(4, *shape, generator=g, dtype=torch.float32) for g in generators]
+    noise = [torch.randn(shape, generator=g, dtype=torch.float32) for g in generators]
     return Chance(torch.stack(today), torch.stack(uniform, dim=1).numpy(), torch.stack(noise))
 
 
@@ -122,7 +119,7 @@ def learners_speech(chance: Chance, config: RiddleConfig) -> Speak:
         return said, said
 
     def silent(day: int, voice: Tensor) -> tuple[Tensor, Tensor]:
-        said = torch.zeros(voice.shape[:-1])
+        said = voice.new_zeros(voice.shape[:-1])
         return said, said
 
     return {"dial": dial, "rial": rial, "silent": silent}[config.kind]
@@ -148,7 +145,7 @@ def riddle_targets(
     ``rewards[M, B, T]`` and ``goes_on[M, B, T]`` (False on the last day) are the same for all n; ``next_values[M, B, T, n]``:
     :func:`state_values` of tomorrow, of the target network.
     """
-    return rewards[..., None] + discount * goes_on[..., None] * next_values
+    return rewards[..., None] + discount * (goes_on[..., None] * next_values)
 
 
 def state_values(values: Tensor, today: Tensor) -> Tensor:
@@ -186,28 +183,8 @@ def riddle_losses(
     error = (squared_errors(story.values, chosen, y) * lived[..., None]).sum(dim=(2, 3))
     if config.kind == "rial":
         spoken = squared_errors(story.voice, story.said.long(), (y * here).sum(dim=-1))
-        error = error + (spoken * goes_on).sum(
-            dim=2
-        )  # what was said when an episode ended was never read
+        error = error + (spoken * goes_on).sum(dim=2)  # what is said at the end is never read
     return error.mean(dim=1), rewards.sum(axis=-1)
-
-
-def riddle_update(
-    online: Sequence[Tensor],
-    target: Sequence[Tensor],
-    optimizer: torch.optim.Optimizer,
-    chance: Chance,
-    config: RiddleConfig,
-) -> tuple[Tensor, np.ndarray]:
-    """One step of the optimiser for every network, back through whole episodes; returns :func:`riddle_losses` before it."""
-    losses, rewards = riddle_losses(online, target, chance, config)
-    optimizer.zero_grad()
-    losses.sum().backward()
-    optimizer.step()
-    return losses.detach(), rewards
-
-
-# RIAL and DIAL: prisoners of the switch riddle learn what to say, all seeds side by side (Foerster et al. 2016).
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,12 +207,16 @@ class RiddleHistory:
     evaluations: tuple | None
     seeds: tuple[int, ...]
 
+    __repr__ = short_repr
+
     @property
     def policy(self):
         """The last policy."""
         return self.policies[-1]
 
 
+@torch.inference_mode(False)  # gradients flow, whatever the caller has switched off
+@torch.enable_grad()
 def train_riddle(
     config: RiddleConfig | None = None,
     seeds=10,
@@ -259,8 +240,6 @@ def train_riddle(
             evaluate=lambda policy: policy.play(everyone).scores / (20 / 27),
         )
         np.stack(history.evaluations)[-1].round(2)
-
-    Raises ValueError naming the argument; ``config`` too if losses or parameters grow beyond all numbers.
     """
     config, seeds = as_config(config, RiddleConfig), as_seeds(seeds)
     if len(set(seeds)) < len(seeds):
@@ -272,25 +251,32 @@ def train_riddle(
     n_outputs = N_ACTIONS + N_VOICE[config.kind]
     online = init_gru(3 + config.n_agents, config.n_hidden, n_outputs, generators)
     target = copy_parameters(online)
-    optimizer = torch.optim.Adam(online, lr=config.learning_rate)
-    moments = np.linspace(0, config.n_updates, config.n_records + 1).round().astype(int)
-    losses, returns, records = [], [], []
+    adam = torch.optim.Adam(online, lr=config.learning_rate)
+    moments, records, recent = record_moments(config, "n_updates"), [], []
     for update in range(config.n_updates + 1):
         if update == moments[len(records)]:
             policy = RiddlePolicy(copy_parameters(online), config.kind, config.n_agents)
-            records.append((_mean(losses, seeds), _mean(returns, seeds), policy))
-            _check_numbers(policy, losses)
-            records[-1] += (evaluate(policy) if evaluate is not None else None,)
-            losses, returns = [], []
+            nothing = [np.full((1, len(seeds)), np.nan)] * 2
+            loss, reward = (np.mean(part, axis=0) for part in (zip(*recent) if recent else nothing))
+            finite = all(bool(p.isfinite().all()) for p in online)
+            if not finite or (recent and not np.isfinite(loss).all()):
+                raise ValueError(
+                    "config: losses or parameters have grown beyond all numbers; choose a smaller learning rate"
+                )
+            judgement = evaluate(policy) if evaluate is not None else None
+            records.append((loss, reward, policy, judgement))
+            recent = []
             if progress is not None:
-                progress(float(update / config.n_updates))
-        if update < config.n_updates:
-            chance = draw_chance(generators, config)
-            loss, rewards = riddle_update(online, target, optimizer, chance, config)
-            losses.append(loss.numpy())
-            returns.append(rewards.mean(axis=1))
-            if (update + 1) % config.target_interval == 0:
-                move_towards(target, online)
+                progress(update / config.n_updates)
+        if update == config.n_updates:
+            break
+        losses, rewards = riddle_losses(online, target, draw_chance(generators, config), config)
+        adam.zero_grad()
+        losses.sum().backward()
+        adam.step()
+        recent.append((losses.detach().numpy(), rewards.mean(axis=1)))
+        if (update + 1) % config.target_interval == 0:
+            move_towards(target, online)
     losses, returns, policies, evaluations = zip(*records)
     return RiddleHistory(
         updates=moments,
@@ -301,15 +287,3 @@ def train_riddle(
         evaluations=None if evaluate is None else evaluations,
         seeds=seeds,
     )
-
-
-def _mean(values: list[np.ndarray], seeds: tuple[int, ...]) -> np.ndarray:
-    return np.mean(values, axis=0) if values else np.full(len(seeds), np.nan)
-
-
-def _check_numbers(policy: RiddlePolicy, losses: list[np.ndarray]) -> None:
-    finite = all(bool(p.isfinite().all()) for p in policy.parameters)
-    if not finite or not np.isfinite(losses).all():
-        raise ValueError(
-            "config: losses or parameters have grown beyond all numbers; choose a smaller learning rate"
-        )

@@ -1,8 +1,8 @@
-"""Prisoners with a memory and a channel: what they see, how they live through an episode, how they act when they have learned.
+"""Prisoners of the switch riddle: a network with a memory, the channel, an episode lived through, what they do at last. Lesson 10.
 
 Shapes: M networks (one for each seed), B episodes, T days, n prisoners, H units of memory. The prisoners of a seed share one
 network, as in Foerster et al. (2016); a one-hot vector tells it whose memory it works on. Every prisoner sees every day; only
-the one in the room acts, hears and speaks. Functions check nothing themselves, :class:`RiddlePolicy` aside.
+the one in the room acts, hears and speaks.
 """
 
 from __future__ import annotations
@@ -15,31 +15,30 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from marl_lessons.checks import as_count, as_float_array, as_indices, as_position
+from marl_lessons.checks import as_float_array, as_indices, as_position
 from marl_lessons.envs.games.riddle import TELL, RiddlePlay, riddle_days, riddle_outcome
+from marl_lessons.results import short_repr
 
-# Networks with a memory, and with a network axis: M of them are computed, and trained, side by side.
+N_ACTIONS = 2
+# What a network gives besides action values: DIAL one logit, RIAL a value for each of two messages.
+N_VOICE = {"dial": 1, "rial": 2, "silent": 0}
+
+# speak(day, voice[M, B, K]) -> what the prisoner in the room says, and what is heard of it tomorrow, both [M, B]
+Speak = Callable[[int, Tensor], tuple[Tensor, Tensor]]
 
 
-def init_gru(
-    n_inputs: int,
-    n_hidden: int,
-    n_outputs: int,
-    generators: Sequence[torch.Generator],
-) -> list[Tensor]:
+def init_gru(n_inputs: int, n_hidden: int, n_outputs: int, generators) -> list[Tensor]:
     """Parameters ``[W, b, U, c, V, d]`` of M networks with H hidden units each, one network for each generator.
 
     ``W[M, in, 3H]``, ``b[M, 1, 3H]`` for what comes in, ``U[M, H, 3H]``, ``c[M, 1, 3H]`` for what is remembered: the columns
     of reset gate, update gate and new memory lie side by side. ``V[M, H, out]`` and ``d[M, 1, out]`` are the last layer. All
     entries are uniform in ±1/√H, as in torch's own layers. Network m draws from ``generators[m]`` alone.
     """
-    n_inputs, n_outputs = as_count("n_inputs", n_inputs), as_count("n_outputs", n_outputs)
-    n_hidden = as_count("n_hidden", n_hidden)
     gates = 3 * n_hidden
     shapes = [(n_inputs, gates), (1, gates), (n_hidden, gates), (1, gates)]
     shapes += [(n_hidden, n_outputs), (1, n_outputs)]
     networks = [
-        [n_hidden**-0.5 * (2 * torch.rand(shape, generator=g) - 1) for shape in shapes]
+        [n_hidden**-0.5 * (2 * torch.rand(s, generator=g, dtype=torch.float32) - 1) for s in shapes]
         for g in generators
     ]
     return [torch.stack(layer).requires_grad_() for layer in zip(*networks)]
@@ -58,13 +57,6 @@ def gru_cell(gates: Sequence[Tensor], x: Tensor, h: Tensor) -> Tensor:
     update = torch.sigmoid(update_x + update_h)
     new = torch.tanh(new_x + reset * new_h)
     return new + update * (h - new)
-
-
-def recurrent_step(parameters: Sequence[Tensor], x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
-    """Outputs ``[M, B, out]`` and memory ``[M, B, H]`` after ``x[M, B, in]``, for memory ``h[M, B, H]``: y = h'V + d."""
-    *gates, weight, bias = parameters
-    h = gru_cell(gates, x, h)
-    return torch.baddbmm(bias, h, weight), h
 
 
 # The channel of DIAL: soft and noisy while agents learn, one bit when they act (Foerster et al. 2016, Section 5.2).
@@ -86,7 +78,7 @@ def hard_message(logit: Tensor) -> Tensor:
     return (logit > 0).to(logit.dtype)
 
 
-def misheard(logit: Tensor, scale: float) -> Tensor:
+def error_chance(logit: Tensor, scale: float) -> Tensor:
     """Probability ``[...]`` that noise carries ``logit[...]`` to the other side of 0: Φ(-|m| / s), for ``scale`` s > 0.
 
     The bit that the receiver would read off a soft message is then not the one that the sender means.
@@ -94,14 +86,13 @@ def misheard(logit: Tensor, scale: float) -> Tensor:
     return torch.special.ndtr(-logit.abs() / scale)
 
 
-# ------------------------------------------------------------
-
-N_ACTIONS = 2
-# What a network gives besides action values: DIAL one logit, RIAL a value for each of two messages.
-N_VOICE = {"dial": 1, "rial": 2, "silent": 0}
-
-# speak(day, voice[M, B, K]) -> what the prisoner in the room says, and what is heard of it tomorrow, both [M, B]
-Speak = Callable[[int, Tensor], tuple[Tensor, Tensor]]
+def best_words(kind: str, voice: Tensor) -> Tensor:
+    """The bits ``[...]`` that prisoners say without exploration: DIAL's 1{m > 0}, RIAL's best; 0 from silent ones."""
+    if kind == "dial":
+        return hard_message(voice[..., 0])
+    if kind == "rial":
+        return voice.argmax(dim=-1).to(voice.dtype)
+    return voice.new_zeros(voice.shape[:-1])
 
 
 class Story(NamedTuple):
@@ -127,7 +118,7 @@ def prisoners_see(here: Tensor, heard: Tensor, last_said: Tensor) -> Tensor:
     """
     hears = here * (2 * heard - 1)[..., None]
     n_agents = here.shape[-1]
-    who = torch.eye(n_agents).expand(*here.shape, n_agents)
+    who = torch.eye(n_agents, dtype=here.dtype).expand(*here.shape, n_agents)
     return torch.cat([torch.stack([here, hears, last_said], dim=-1), who], dim=-1)
 
 
@@ -137,15 +128,16 @@ def live_through(parameters: Sequence[Tensor], today: Tensor, n_agents: int, spe
     Before the first day the message is 0: the lamp is off. What was said is a bit, which the speaker knows on the
     next day; no gradient passes it. So a gradient reaches a message only through whoever hears it on the next day.
     """
+    *gates, weight, bias = parameters
     n_networks, n_episodes, _ = today.shape
-    memory = torch.zeros(n_networks, n_episodes * n_agents, parameters[2].shape[1])
-    heard = torch.zeros(n_networks, n_episodes)
-    last_said = torch.zeros(n_networks, n_episodes, n_agents)
+    memory = weight.new_zeros(n_networks, n_episodes * n_agents, weight.shape[1])
+    heard = weight.new_zeros(n_networks, n_episodes)
+    last_said = weight.new_zeros(n_networks, n_episodes, n_agents)
     days = []
     for day, here in enumerate(torch.nn.functional.one_hot(today, n_agents).float().unbind(2)):
         seen = prisoners_see(here, heard, last_said).flatten(1, 2)
-        outputs, memory = recurrent_step(parameters, seen, memory)
-        outputs = outputs.unflatten(1, (n_episodes, n_agents))
+        memory = gru_cell(gates, seen, memory)
+        outputs = torch.baddbmm(bias, memory, weight).unflatten(1, (n_episodes, n_agents))
         voice = (here[..., None] * outputs[..., N_ACTIONS:]).sum(dim=2)
         said, heard = speak(day, voice)
         last_said = here * (2 * said - 1)[..., None]
@@ -159,43 +151,29 @@ def of_visitor(values: Tensor, today: Tensor) -> Tensor:
     return values.gather(3, index).squeeze(3)
 
 
-def best_words(kind: str, voice: Tensor) -> Tensor:
-    """The bits ``[...]`` that prisoners say without exploration: DIAL's 1{m > 0}, RIAL's best; 0 from silent ones."""
-    if kind == "dial":
-        return hard_message(voice[..., 0])
-    if kind == "rial":
-        return voice.argmax(dim=-1).to(voice.dtype)
-    return torch.zeros(voice.shape[:-1])
-
-
 @dataclass(frozen=True, eq=False)
 class RiddlePolicy:
     """What S seeds' prisoners do without exploration: the best action, and the bit that they mean.
 
-    ``kind``: "dial", "rial" or "silent"; ``parameters``: those of :func:`~marl_lessons.algorithms.talk.riddle_agents.init_gru`.
+    ``kind``: "dial", "rial" or "silent"; ``parameters``: those of :func:`init_gru`.
     """
 
     parameters: list[Tensor]
     kind: str
     n_agents: int
 
-    def __post_init__(self):
-        """Check that all fields fit each other."""
-        if not isinstance(self.kind, str) or self.kind not in N_VOICE:
-            raise ValueError(f"kind is {self.kind!r:.80}; allowed are {', '.join(N_VOICE)}")
-        riddle_days(self.n_agents)
-        wanted = 3 + self.n_agents, N_ACTIONS + N_VOICE[self.kind]
-        given = self.parameters[0].shape[1], self.parameters[-1].shape[-1]
-        if given != wanted:
-            raise ValueError(
-                f"parameters: {given[0]} inputs and {given[1]} outputs; {self.kind} prisoners, {self.n_agents} of them, need "
-                f"{wanted[0]} and {wanted[1]}"
-            )
+    __repr__ = short_repr
 
     @property
     def n_seeds(self) -> int:
         """S."""
         return len(self.parameters[0])
+
+    def of_seed(self, which: int) -> RiddlePolicy:
+        """The policy of the seed at position ``which`` alone."""
+        which = as_position("which", which, self.n_seeds)
+        mine = [p[which : which + 1] for p in self.parameters]
+        return RiddlePolicy(mine, self.kind, self.n_agents)
 
     def play(self, today: np.ndarray, channel: Callable | None = None) -> RiddlePlay:
         """Every seed's prisoners live through the same episodes, ``today[E, T]`` says who is in the room.
@@ -205,8 +183,7 @@ class RiddlePolicy:
         ``messages[E, n, 1]`` and ``present[E, n]``, which is True for the speaker alone. It returns messages of the same shape,
         from 0 to 1 or other real numbers. A channel with a memory forgets before every seed: ``channel.forget()``.
         """
-        n_days = riddle_days(self.n_agents)
-        today = as_indices("today", today, (None, n_days), self.n_agents)
+        today = as_indices("today", today, (None, riddle_days(self.n_agents)), self.n_agents)
         if channel is None:
             return self._play(today, lambda day, said: said)
         if not callable(channel):
@@ -239,10 +216,3 @@ class RiddlePolicy:
         rewards, lived = riddle_outcome(today, tells, self.n_agents)
         said, heard = story.said.numpy().astype(int), story.heard.numpy().astype(float)
         return RiddlePlay(today, said, heard, tells, lived, rewards.sum(axis=-1))
-
-    def of_seed(self, which: int) -> RiddlePolicy:
-        """The policy of the seed at position ``which`` alone."""
-        which = as_position("which", which, self.n_seeds)
-        return RiddlePolicy(
-            [p[which : which + 1] for p in self.parameters], self.kind, self.n_agents
-        )

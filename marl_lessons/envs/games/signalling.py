@@ -1,4 +1,4 @@
-"""Signalling games: one agent sees what the other must act on, and all it can do is to say a word (Lewis 1969).
+"""Signalling games: one agent sees what the other must act on, and can do no more than say a word (Lewis 1969). Lesson 10.
 
 Nature draws a state, the sender sees it and says one of M messages, the receiver hears the message and acts. Both get the
 same payoff. No word means anything before the two have agreed on it.
@@ -9,13 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
-from typing import NamedTuple
 
 import numpy as np
 
 from marl_lessons.checks import as_count, as_distributions, as_float_array
 
-MOST_CODES = 200_000
+MOST_SETS = 200_000
 LARGEST = 1e100
 
 
@@ -61,14 +60,6 @@ class SignallingGame:
         return self.payoff.shape[1]
 
 
-class Code(NamedTuple):
-    """An agreement: ``sender[S, M]`` and ``receiver[M, A]``, rows of zeros with a single 1, and the expected ``payoff``."""
-
-    payoff: float
-    sender: np.ndarray
-    receiver: np.ndarray
-
-
 def lewis(n_states: int = 4, n_messages: int | None = None) -> SignallingGame:
     """The Lewis game: equally likely states, each with one right action of its own, which pays 1; any other pays 0.
 
@@ -87,12 +78,7 @@ def expected_payoff(game: SignallingGame, sender, receiver) -> np.ndarray:
     n_states, n_messages, n_actions = game.n_states, game.n_messages, game.n_actions
     sender = as_distributions("sender", sender, (..., n_states, n_messages))
     receiver = as_distributions("receiver", receiver, (..., n_messages, n_actions))
-    try:
-        acts = sender @ receiver  # [..., S, A]: what the receiver does in each state
-    except ValueError as error:
-        raise ValueError(
-            f"receiver: its leading axes {receiver.shape[:-2]} do not fit those of sender, {sender.shape[:-2]}"
-        ) from error
+    acts = sender @ receiver  # [..., S, A]: what the receiver does in each state
     return np.einsum("s,...sa,sa->...", game.prior, acts, game.payoff)
 
 
@@ -109,39 +95,30 @@ def bits(game: SignallingGame, sender) -> np.ndarray:
     return np.maximum(np.einsum("s,...sm,...sm->...", game.prior, sender, np.log2(ratio)), 0.0)
 
 
-def best_code(game: SignallingGame) -> Code:
-    """A best agreement there is. No pair of policies, however random, is worth more.
+def best_payoff(game: SignallingGame) -> float:
+    """What a best agreement pays each of the two, exactly. No pair of policies, however random, is worth more.
 
     With M messages the receiver can do M different actions at most, and a best sender names, in each state, the best of
     them. So the value is the maximum, over all sets B of K = min(M, A, S) actions, of Σ_s μ(s) max_{a ∈ B} u(s, a); every such
-    set is tried. Among equals the first is returned; words beyond the K-th are never said.
-    Raises ValueError naming ``game``, also if there are more than 200,000 such sets.
+    set is tried, 200,000 at most.
     """
     game = check_signalling("game", game)
     size = min(game.n_messages, game.n_actions, game.n_states)
     how_many = comb(game.n_actions, size)
-    if how_many > MOST_CODES:
+    if how_many > MOST_SETS:
         raise ValueError(
-            f"game: {game.n_actions} actions and {game.n_messages} messages allow {how_many} sets of actions; allowed are "
-            f"at most {MOST_CODES}"
+            f"game: {game.n_actions} actions and {game.n_messages} messages allow {how_many} sets of actions; "
+            f"allowed are at most {MOST_SETS}"
         )
     sets = np.array(list(combinations(range(game.n_actions), size)))
     worth = sum(
         chance * pays[sets].max(axis=1) for chance, pays in zip(game.prior, game.payoff)
     )  # one state after the other, so that no array [sets, S, K] is needed
-    chosen = sets[worth.argmax()]
-    sender = np.eye(game.n_messages)[game.payoff[:, chosen].argmax(axis=1)]
-    does = np.concatenate([chosen, np.full(game.n_messages - size, chosen[0])])
-    return Code(float(worth.max()), sender, np.eye(game.n_actions)[does])
-
-
-def best_payoff(game: SignallingGame) -> float:
-    """What the best agreement pays each of the two, exactly: see :func:`best_code`."""
-    return best_code(game).payoff
+    return float(worth.max())
 
 
 def check_signalling(name: str, game) -> SignallingGame:
-    """``game`` as it is; raises ValueError naming ``name`` for anything that is no :class:`SignallingGame`."""
+    """``game`` as it is; anything but a :class:`SignallingGame` is refused."""
     if not isinstance(game, SignallingGame):
         raise ValueError(f"{name}: expected a SignallingGame, got {game!r:.80}")
     return game

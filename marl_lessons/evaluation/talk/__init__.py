@@ -1,1 +1,1 @@
-"""What messages tell, and whether anybody acts on them."""
+"""What messages tell, whether anybody listens, and what talking is worth at most. Lesson 10."""

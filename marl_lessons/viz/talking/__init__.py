@@ -1,1 +1,1 @@
-"""Figures of part VI, talking."""
+"""Figures of part VI, talking. Lesson 10."""

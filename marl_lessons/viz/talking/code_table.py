@@ -1,4 +1,4 @@
-"""The table of what words mean, while two learners of a signalling game agree on it: made for a slider through training."""
+"""The table of what words mean, while two learners of a signalling game agree on it: made for a slider through training. Lesson 10."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from marl_lessons.algorithms.talk.signalling import SignallingHistory
-from marl_lessons.checks import as_distributions, as_float_array, as_indices
-from marl_lessons.envs.games.signalling import SignallingGame, best_payoff, bits, check_signalling
+from marl_lessons.envs.games.signalling import SignallingGame, best_payoff, bits
 from marl_lessons.viz.curves import in_thousands
 from marl_lessons.viz.style import BLACK, BLUE, GREY, ORANGE, VERMILION, new_figure
 
@@ -33,22 +32,22 @@ def draw_code_table(
 
     Above from left to right: what the sender says in each state, what the receiver does after each word, and both together: what
     it does in each state, with frames around the right actions. Words are letters, states and actions are numbers. Shades are
-    chances; ``numbers`` are the chances, too ("policies"), or what they come from, action values or balls ("tables").
+    chances; ``numbers`` are the chances, too ("policies"), or the action values that they come from ("tables").
     Below: the exact payoff of the recorded policies, this seed's in bold, and as levels what is possible without a word
     and with all of them.
 
     ``seed``: one of ``history.seeds``; ``moment``: the number of a record, -1 the last. A learner without experience says the
-    first word and does the first action, as the lowest index wins a tie. Raises ValueError naming the argument; ``history``
-    also if it is no history of ``game``, ``game`` also if it has more than 12 states, messages or actions.
+    first word and does the first action, as the lowest index wins a tie. At most 12 states, messages and actions.
     """
-    game = check_signalling("game", game)
+    if history.sender.shape[2:] != (game.n_states, game.n_messages):
+        raise ValueError(f"history: it is none of {game!r}")
     if max(game.n_states, game.n_messages, game.n_actions) > LARGEST:
         raise ValueError(f"game: {game!r} is too large; {LARGEST} of each can be drawn at most")
-    history = _as_history(history, game)
-    which = _as_position(seed, history.seeds)
-    moment = _as_moment(moment, len(history.rounds))
-    if not isinstance(numbers, str) or numbers not in NUMBERS:
+    if numbers not in NUMBERS:
         raise ValueError(f"numbers is {numbers!r:.80}; allowed are {', '.join(NUMBERS)}")
+    if seed not in history.seeds:
+        raise ValueError(f"seed is {seed!r:.80}; allowed are {list(history.seeds)!r:.200}")
+    which = history.seeds.index(seed)
     figure, (says, does, both, below) = _new_panels(game)
     sender, receiver = history.sender[moment, which], history.receiver[moment, which]
     shown = (sender, receiver)
@@ -154,43 +153,3 @@ def _names(what: str, count: int) -> list[str]:
 
 def _ink(what: str) -> str:
     return VERMILION if what == "word" else BLACK
-
-
-def _as_position(seed, seeds: tuple[int, ...]) -> int:
-    """Where ``seed`` stands among ``seeds``."""
-    whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
-    if not whole or seed not in seeds:
-        raise ValueError(f"seed is {seed!r:.80}; allowed are {list(seeds)!r:.200}")
-    return list(seeds).index(seed)
-
-
-def _as_moment(moment, count: int) -> int:
-    """The number of a record. -1 is the last."""
-    last = isinstance(moment, int | np.integer) and not isinstance(moment, bool) and moment == -1
-    return count - 1 if last else int(as_indices("moment", moment, (), count))
-
-
-def _as_history(history, game: SignallingGame) -> SignallingHistory:
-    """A history whose arrays fit each other and ``game``."""
-    if not isinstance(history, SignallingHistory):
-        wanted = "a history as signalling_q_learning(...) makes it"
-        raise ValueError(f"history: expected {wanted}, got {history!r:.80}")
-    if not isinstance(history.seeds, tuple | list):
-        raise ValueError(f"history.seeds: expected numbers, got {history.seeds!r:.80}")
-    rounds = as_float_array("history.rounds", history.rounds, (None,))
-    if len(rounds) < 2 or rounds[0] < 0 or (np.diff(rounds) <= 0).any():
-        raise ValueError("history.rounds: expected 2 increasing numbers or more")
-    leading = len(rounds), len(history.seeds)
-    says, does = (game.n_states, game.n_messages), (game.n_messages, game.n_actions)
-    try:
-        arrays = (
-            rounds,
-            as_distributions("history.sender", history.sender, leading + says),
-            as_distributions("history.receiver", history.receiver, leading + does),
-            as_float_array("history.sender_table", history.sender_table, leading + says),
-            as_float_array("history.receiver_table", history.receiver_table, leading + does),
-            as_float_array("history.payoff", history.payoff, leading),
-        )
-    except ValueError as error:
-        raise ValueError(f"{error}; is it a history of {game!r}?") from error
-    return SignallingHistory(*arrays, tuple(history.seeds))

@@ -1,4 +1,4 @@
-"""Learning curves of several methods beside each other, and when one of them has overtaken another."""
+"""Learning curves of several methods beside each other, and when one of them has overtaken another. Lesson 10."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from marl_lessons.checks import as_float_array, as_number
-from marl_lessons.evaluation.statistics import as_steps, break_even, earned_so_far
+from marl_lessons.evaluation.statistics import break_even, earned_so_far
 from marl_lessons.viz.curves import draw_seeds, in_thousands
 from marl_lessons.viz.style import GREEN, GREY, LINES, VERMILION, new_figure
-from marl_lessons.viz.talking.channel_curves import as_entries, as_levels, draw_levels
+from marl_lessons.viz.talking.channel_curves import draw_levels
 
-LARGEST = 1e100
 Curves = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
 
@@ -34,15 +32,10 @@ def draw_methods(
     in all what it had lost by then (dotted); red where it is below, green where above. Values below ``floor`` are cut off.
     At most 5 labels.
     """
-    curves, levels = _as_curves(curves), as_levels(levels)
-    for name, text in (("ylabel", ylabel), ("xlabel", xlabel)):
-        if not isinstance(text, str):
-            raise ValueError(f"{name}: expected a text, got {text!r:.80}")
-    if against is not None:
-        _check_pair(against, curves)
-    margin = as_number("margin", margin, 0.0)
-    every = np.concatenate([v.ravel() for _, v in curves.values()] + [list(levels.values())])
-    lowest = every.min() if floor is None else as_number("floor", floor, -1e300, every.max())
+    every = np.concatenate(
+        [v.ravel() for _, v in curves.values()] + [list((levels or {}).values())]
+    )
+    lowest = every.min() if floor is None else floor
     figure, (ax,) = new_figure(size=(7.4, 3.9), bottom=0.27)
     for (label, (steps, values)), (colour, style, _) in zip(curves.items(), LINES):
         draw_seeds(ax, steps, values, label, colour, style)
@@ -76,28 +69,3 @@ def _mark(ax: Axes, curves: dict, first: str, second: str, margin: float) -> str
     paid = "its loss not made good" if np.isnan(whole) else f"its loss made good at {whole:,.0f}"
     lost = (mine < other)[steps < ahead].any()
     return f"{first}: ahead for good from {ahead:,.0f}" + (f", {paid}" if lost else "")
-
-
-def _as_curves(curves) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    def check(name, pair):
-        if not isinstance(pair, tuple | list) or len(pair) != 2:
-            raise ValueError(f"{name}: expected steps and values, got {pair!r:.80}")
-        steps = as_steps(f"{name}: its steps", pair[0])
-        values = as_float_array(f"{name}: its values", pair[1], (len(steps), None))
-        if np.abs(values).max() > LARGEST:
-            raise ValueError(f"{name}: its values: allowed are numbers up to {LARGEST:g}")
-        return steps, values
-
-    checked = as_entries("curves", curves, check)
-    if len(checked) > len(LINES):
-        raise ValueError(f"curves: {len(LINES)} labels at most fit, got {len(checked)}")
-    return checked
-
-
-def _check_pair(against, curves: dict) -> None:
-    pair = isinstance(against, tuple | list) and len(against) == 2
-    if not pair or not all(isinstance(label, str) and label in curves for label in against):
-        raise ValueError(f"against: expected two of {list(curves)!r:.120}, got {against!r:.80}")
-    first, second = (curves[label][0] for label in against)
-    if against[0] == against[1] or not np.array_equal(first, second):
-        raise ValueError(f"against: expected two curves with the same steps, got {against!r:.80}")

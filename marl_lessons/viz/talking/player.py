@@ -1,4 +1,4 @@
-"""The player of junctions whose cars talk: who says what to whom at one moment, and who drives otherwise for having heard it.
+"""The player of junctions whose cars talk: who says what to whom at one moment, and who drives otherwise for having heard it. Lesson 10.
 
 Words are vectors. Their colours are places on a map of all words that were said in the recording, see
 :mod:`~marl_lessons.viz.talking.word_colours`.
@@ -12,7 +12,7 @@ from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyArrowPatch, Rectangle
 
-from marl_lessons.checks import as_indices
+from marl_lessons.checks import as_position
 from marl_lessons.envs.cars.junction import BRAKE, TrafficJunction
 from marl_lessons.envs.cars.junction_roads import STEPS, network
 from marl_lessons.evaluation.talk.influence import TalkFrames
@@ -54,14 +54,12 @@ def draw_talk(
     ``words``: the map of these ``frames``, ``map_words(frames.messages, frames.speaks)``, which then is not computed for each
     picture.
     """
-    if not isinstance(frames, TalkFrames):
-        wanted = "TalkFrames as record_talk(...) makes them"
-        raise ValueError(f"frames: expected {wanted}, got {frames!r:.80}")
-    moment = int(as_indices("moment", moment, (), len(frames.actions)))
-    world = int(as_indices("world", world, (), frames.actions.shape[1]))
-    if not isinstance(lines_to, str) or lines_to not in LINES_TO:
+    moment = as_position("moment", moment, len(frames.actions))
+    world = as_position("world", world, frames.actions.shape[1])
+    if lines_to not in LINES_TO:
         raise ValueError(f"lines_to is {lines_to!r:.80}; allowed are {', '.join(LINES_TO)}")
-    words = _as_words(words, frames)
+    if words is None:
+        words = map_words(frames.messages, frames.speaks & frames.active)
     figure, (road, rows, plane) = new_figure(1, 3, size=(7.8, 4.3))
     road.set_position((0.01, 0.075, 0.47, 0.85))
     rows.set_position((0.7, 0.53, 0.285, 0.39))
@@ -154,9 +152,8 @@ def _draw_rows(ax: Axes, frames: TalkFrames, words: WordMap, moment: int, world:
     image = np.where(active[..., None], words.colours[:, world], 1.0).swapaxes(0, 1)
     ax.imshow(image, aspect="auto", interpolation="nearest", zorder=1)
     bars = [Rectangle((t - 0.5, i + 0.5 - STRIPE), 1, STRIPE) for t, i in np.argwhere(active & (actions == BRAKE))]  # fmt: skip
-    ax.add_collection(
-        PatchCollection(bars, facecolors=LIGHT_COLOURS["red"], linewidths=0, zorder=2)
-    )
+    red = LIGHT_COLOURS["red"]
+    ax.add_collection(PatchCollection(bars, facecolors=red, linewidths=0, zorder=2))
     t, i = np.nonzero(acts_otherwise(frames)[:, world])
     ax.plot(t, i - 0.1, "o", color="white", markeredgecolor=BLACK, markersize=3.6, markeredgewidth=0.8, zorder=3)  # fmt: skip
     ax.add_patch(Rectangle((moment - 0.5, -0.5), 1, n, fill=False, edgecolor=BLACK, linewidth=1.6, zorder=4, clip_on=False))  # fmt: skip
@@ -165,12 +162,8 @@ def _draw_rows(ax: Axes, frames: TalkFrames, words: WordMap, moment: int, world:
     labels = [_in_words(frames, moment, world, i) for i in range(n)]
     ax.set_yticks(range(n), labels, fontsize=9 if n <= 6 else 7.5)
     ax.set(xlim=(-0.5, n_moments - 0.5), ylim=(n - 0.5, -0.5), title="Words, brakes, and why")
-    ax.set_xlabel(
-        "moment (red: brakes; dot: otherwise if nothing were said)",
-        labelpad=1,
-        fontsize=8.5,
-        loc="right",
-    )
+    told = "moment (red: brakes; dot: otherwise if nothing were said)"
+    ax.set_xlabel(told, labelpad=1, fontsize=8.5, loc="right")
     ax.tick_params(length=0)
     ax.grid(False)
 
@@ -214,18 +207,3 @@ def near_each_other(places: np.ndarray, reach: np.ndarray) -> list[list[int]]:
         else:
             groups.append([k])
     return groups
-
-
-def _as_words(words, frames: TalkFrames) -> WordMap:
-    """The map of the words in ``frames``; raises ValueError naming ``words`` if it is one of other frames."""
-    if words is None:
-        return map_words(frames.messages, frames.speaks & frames.active)
-    slots = frames.actions.shape
-    fits = isinstance(words, WordMap) and [np.shape(part) for part in words] == [
-        (*slots, 2),
-        (*slots, 3),
-        (),
-    ]
-    if not fits or not isinstance(words.share, float):
-        raise ValueError(f"words: expected the WordMap of these frames, got {words!r:.80}")
-    return words

@@ -1,4 +1,4 @@
-"""Words that are vectors, as colours: principal components of all that was said in a recording, and a map of colours for two.
+"""Words that are vectors, as colours: principal components of all that was said in a recording, and a map of colours for two. Lesson 10.
 
 Vectors of 64 numbers cannot be looked at. Two words that are close have similar colours; two that differ in what the components
 leave out may have, too: :attr:`WordMap.share` says how much the components hold.
@@ -10,12 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from marl_lessons.checks import as_booleans, as_float_array
-
 # From dark to light along the first component, from blue to yellow along the second: told apart by colour-blind readers, too.
 CORNERS = np.array([[[8, 62, 118], [118, 42, 8]], [[150, 214, 246], [255, 214, 70]]]) / 255
 SILENT = (0.88, 0.88, 0.88)
-LARGEST = 1e100
 EXTREME = 0.02  # this share of the words at each end of a component may lie beyond the ends of the colours
 
 
@@ -38,10 +35,6 @@ def map_words(messages: np.ndarray, speaks: np.ndarray) -> WordMap:
     The components are those of all words that were said in the recording, whoever said them: one word has one colour. A
     component's sign is chosen so that its largest entry is positive.
     """
-    messages = as_float_array("messages", messages, (None, None, None, None))
-    if np.abs(messages).max() > LARGEST:
-        raise ValueError(f"messages: holds an entry beyond {LARGEST:g}, too large to be squared")
-    speaks = as_booleans("speaks", speaks, messages.shape[:3])
     scores = np.full((*speaks.shape, 2), np.nan)
     colours = np.broadcast_to(SILENT, (*speaks.shape, 3)).copy()
     if not speaks.any():
@@ -54,7 +47,7 @@ def map_words(messages: np.ndarray, speaks: np.ndarray) -> WordMap:
 def principal_components(words: np.ndarray) -> tuple[np.ndarray, float]:
     """``[K, 2]``: the first two principal components of ``words[K, w]``, and the share of the variance that they hold.
 
-    A component that the words do not have is 0. A pure function of checked arrays.
+    A component that the words do not have is 0.
     """
     centred = words - words.mean(axis=0)
     variances, axes = np.linalg.eigh(centred.T @ centred)
@@ -69,10 +62,7 @@ def principal_components(words: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def colours_of(scores: np.ndarray) -> np.ndarray:
-    """``[K, 3]``: colours for ``scores[K, 2]``, between those of CORNERS; a component without spread is in the middle.
-
-    A pure function of checked arrays.
-    """
+    """``[K, 3]``: colours for ``scores[K, 2]``, between those of CORNERS; a component without spread is in the middle."""
     low, high = np.quantile(scores, [EXTREME, 1 - EXTREME], axis=0)
     spread = np.where(high > low, high - low, 1.0)
     place = np.where(high > low, (scores - low) / spread, 0.5).clip(0, 1)

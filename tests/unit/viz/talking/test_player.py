@@ -1,4 +1,4 @@
-"""The player of talking cars: what is drawn is what was recorded, and colours of words are places on their map."""
+"""The player of talking cars: what is drawn is what was recorded."""
 
 from __future__ import annotations
 
@@ -22,12 +22,8 @@ from marl_lessons.viz.talking.player import (
     near_each_other,
 )
 from marl_lessons.viz.talking.word_colours import (
-    CORNERS,
     SILENT,
-    WordMap,
-    colours_of,
     map_words,
-    principal_components,
 )
 from marl_lessons.viz.widgets import Interactive, choice, slider
 
@@ -53,6 +49,8 @@ def made_up(level="easy", seed=0, n_moments=6, n_worlds=2, n=4, width=5) -> Talk
 
 
 EASY, MEDIUM = made_up(), made_up("medium", 1, n=6)
+
+
 BOTH = pytest.mark.parametrize("frames", [EASY, MEDIUM], ids=["easy", "medium"])
 
 
@@ -189,48 +187,6 @@ def test_cars_that_share_a_cell_stand_beside_each_other():
     assert np.allclose(shift, 0.2 * np.array([[-1], [-1], [1], [0], [0], [1]]))
 
 
-def test_words_on_a_line_or_in_a_plane_are_found():
-    rng = np.random.default_rng(0)
-    for rank in (1, 2):
-        scores, share = principal_components(rng.normal(size=(50, rank)) @ rng.normal(size=(rank, 7)))  # fmt: skip
-        assert share == pytest.approx(1.0)
-        assert np.allclose(scores.mean(axis=0), 0) and (np.ptp(scores, axis=0) > 0.1).sum() == rank
-
-
-def test_components_are_those_of_a_singular_value_decomposition():
-    words = np.random.default_rng(1).normal(size=(40, 6)) * [5, 1, 3, 0.5, 2, 0.1]
-    scores, share = principal_components(words)
-    u, lengths, _ = np.linalg.svd(words - words.mean(axis=0), full_matrices=False)
-    assert np.allclose(np.abs(scores), np.abs(u[:, :2] * lengths[:2]))
-    assert share == pytest.approx((lengths[:2] ** 2).sum() / (lengths**2).sum())
-    axis = np.linalg.lstsq(scores, words - words.mean(axis=0), rcond=None)[0]
-    assert (np.take_along_axis(axis, np.abs(axis).argmax(axis=1)[:, None], axis=1) > 0).all()
-
-
-def test_colours_are_the_corners_at_the_ends_and_between_them_inside():
-    corners = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=float)
-    assert np.allclose(colours_of(corners), CORNERS.reshape(4, 3))
-    assert np.allclose(colours_of(np.zeros((3, 2))), CORNERS.mean(axis=(0, 1)))
-    grid = np.stack(np.meshgrid(*[np.linspace(0, 1, 6)] * 2), axis=-1).reshape(-1, 2)
-    light = colours_of(grid) @ (0.3, 0.59, 0.11)
-    by_first = light.reshape(6, 6)
-    assert (np.diff(by_first, axis=1) > 0).all(), "lighter along the first component"
-
-
-def test_the_same_word_has_one_colour_and_silence_is_grey():
-    messages = np.random.default_rng(2).normal(size=(4, 1, 3, 5))
-    messages[2, 0, 1] = messages[0, 0, 2]
-    speaks = np.ones((4, 1, 3), dtype=bool)
-    speaks[3] = False
-    words = map_words(messages, speaks)
-    assert np.array_equal(words.colours[2, 0, 1], words.colours[0, 0, 2])
-    assert np.allclose(words.colours[3], SILENT) and np.isnan(words.scores[3]).all()
-    nothing = map_words(messages, np.zeros((4, 1, 3), dtype=bool))
-    assert nothing.share == 1.0 and np.allclose(nothing.colours, SILENT)
-    alike = map_words(np.ones((4, 1, 3, 5)), speaks)
-    assert alike.share == 1.0 and not alike.scores[speaks].any()
-
-
 def test_no_cars_no_words_or_one_number_can_be_drawn():
     empty = replace(EASY, states=np.zeros_like(EASY.states), speaks=np.zeros_like(EASY.speaks), collided=np.zeros_like(EASY.collided))  # fmt: skip
     assert png(draw_talk(empty, 0, 0, "everybody"))
@@ -260,33 +216,11 @@ def test_as_a_widget():
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        *(({"frames": f}, "frames") for f in (None, {}, [EASY], EASY.actions)),
-        *(({"moment": t}, "moment") for t in (6, -1, True, 1.0, None, "1", [1])),
-        *(({"world": e}, "world") for e in (2, -1, True, 0.0, None)),
-        *(({"lines_to": who}, "lines_to") for who in ("all", None, 0, ["everybody"])),
-        *(({"words": w}, "words") for w in (0, EASY.messages, map_words(MEDIUM.messages, MEDIUM.speaks),
-              WordMap(None, None, 1.0), map_words(EASY.messages, EASY.speaks)._replace(share=None),
-              map_words(EASY.messages, EASY.speaks)._replace(colours=np.zeros((*EASY.actions.shape, 2))))),
+        *(({"moment": t}, "moment") for t in (6, -1, True, 1.0, None)),
+        *(({"world": e}, "world") for e in (2, -1, None)),
+        *(({"lines_to": who}, "lines_to") for who in ("all", None)),
     ],
-)  # fmt: skip
+)
 def test_bad_input_is_refused(change, named):
     with pytest.raises(ValueError, match=f"^{named}"):
         draw_talk(**({"frames": EASY} | change))
-
-
-@pytest.mark.parametrize(
-    ("messages", "speaks", "named"),
-    [
-        (EASY.messages[0], EASY.speaks[0], "messages"),
-        (EASY.messages * np.inf, EASY.speaks, "messages"),
-        ("words", EASY.speaks, "messages"),
-        (EASY.messages, EASY.speaks[1:], "speaks"),
-        (EASY.messages, EASY.actions, "speaks"),
-        (EASY.messages, None, "speaks"),
-        (EASY.messages, [[True], [True, False]], "speaks"),
-        (np.full(EASY.messages.shape, 1e200), EASY.speaks, "messages"),
-    ],
-)
-def test_words_that_are_none_are_refused(messages, speaks, named):
-    with pytest.raises(ValueError, match=f"^{named}"):
-        map_words(messages, speaks)

@@ -2,22 +2,16 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from marl_lessons.algorithms import Linear, PerEpisode, PerStep, PerVisit
 from marl_lessons.algorithms.tables.schedules import PerAgent
 from marl_lessons.algorithms.talk.signalling import (
     SignallingHistory,
-    add_balls,
     greedy_policy,
-    shares,
     signalling_q_learning,
-    signalling_urns,
 )
 from marl_lessons.envs.games.signalling import SignallingGame, bits, lewis
 
-LEARNERS = [signalling_q_learning, signalling_urns]
 ODD_GAME = SignallingGame([0.5, 0.2, 0.3], [[2.0, 0.0], [0.0, 1.0], [0.5, 0.25]], n_messages=4)
 
 
@@ -50,21 +44,6 @@ def plain_q(game, seed, n_rounds, step_size, epsilon, initial):
     return np.array(say), np.array(act)
 
 
-def plain_urns(game, seed, n_rounds, balls, forgetting):
-    say = [[balls] * game.n_messages for _ in range(game.n_states)]
-    act = [[balls] * game.n_actions for _ in range(game.n_messages)]
-    rng = np.random.default_rng(seed)
-    for _ in range(n_rounds):
-        u = rng.random(3)
-        s = first_beyond(game.prior, u[0])
-        m = first_beyond(say[s], u[1])
-        a = first_beyond(act[m], u[2])
-        for table, row, column in ((say, s, m), (act, m, a)):
-            table[row] = [b * (1 - forgetting) for b in table[row]]
-            table[row][column] += game.payoff[s, a]
-    return np.array(say), np.array(act)
-
-
 @pytest.mark.parametrize("game", [lewis(3), lewis(4, 2), ODD_GAME], ids=["3x3", "4 by 2", "odd"])
 @pytest.mark.parametrize(
     "step_size, epsilon, plain_step, plain_epsilon, initial",
@@ -93,20 +72,8 @@ def test_a_plain_loop_finds_the_same_action_values(
             assert np.allclose(history.receiver_table[k, e], act, atol=1e-12, rtol=0)
 
 
-@pytest.mark.parametrize("game", [lewis(3), lewis(4, 2), ODD_GAME], ids=["3x3", "4 by 2", "odd"])
-@pytest.mark.parametrize("balls, forgetting", [(1.0, 0.0), (0.1, 0.02), (5.0, 0.5)])
-def test_a_plain_loop_finds_the_same_balls(game, balls, forgetting):
-    history = signalling_urns(
-        game, (7, 0), n_rounds=300, initial_balls=balls, forgetting=forgetting, n_records=1
-    )
-    for e, seed in enumerate((7, 0)):
-        say, act = plain_urns(game, seed, 300, balls, forgetting)
-        assert np.allclose(history.sender_table[1, e], say, atol=1e-10, rtol=1e-12)
-        assert np.allclose(history.receiver_table[1, e], act, atol=1e-10, rtol=1e-12)
-
-
-@pytest.mark.parametrize("learn", LEARNERS)
-def test_a_seed_does_not_depend_on_its_neighbours(learn):
+def test_a_seed_does_not_depend_on_its_neighbours():
+    learn = signalling_q_learning
     together, alone = learn(lewis(4), 6, n_rounds=500), learn(lewis(4), [4], n_rounds=500)
     for name in SignallingHistory._fields[1:5]:
         assert np.array_equal(getattr(together, name)[:, 4:5], getattr(alone, name)), name
@@ -114,8 +81,8 @@ def test_a_seed_does_not_depend_on_its_neighbours(learn):
     assert not np.array_equal(together.sender_table[-1, 0], together.sender_table[-1, 1])
 
 
-@pytest.mark.parametrize("learn", LEARNERS)
-def test_what_is_recorded_fits_together(learn):
+def test_what_is_recorded_fits_together():
+    learn = signalling_q_learning
     history = learn(ODD_GAME, 3, n_rounds=150, n_records=5)
     assert isinstance(history, SignallingHistory)
     assert history.sender.shape == history.sender_table.shape == (6, 3, 3, 4)
@@ -131,13 +98,6 @@ def test_what_is_recorded_fits_together(learn):
     assert len(learn(lewis(2), 1, n_rounds=7).rounds) == 8
 
 
-def test_at_the_start_all_say_the_same_or_anything():
-    """Equal values: the lowest index, so one word for all, worth 1/4; equal balls: every word alike, worth 1/4 as well."""
-    q, urns = (learn(lewis(4), 2, n_rounds=10) for learn in LEARNERS)
-    assert q.payoff[0].tolist() == [0.25, 0.25] and np.allclose(urns.payoff[0], 0.25)
-    assert (urns.sender[0] == 0.25).all() and (q.sender[0, :, :, 0] == 1).all()
-
-
 def test_lewis_4_by_4_becomes_a_perfect_code_in_10_000_rounds():
     """The level asked for: 19 of 20 seeds. A perfect code carries two bits."""
     history = signalling_q_learning(lewis(4), 20, n_rounds=10_000)
@@ -147,11 +107,10 @@ def test_lewis_4_by_4_becomes_a_perfect_code_in_10_000_rounds():
 
 
 def test_two_words_for_four_states_are_worth_one_half_at_most():
-    for learn in LEARNERS:
-        history = learn(lewis(4, 2), 20, n_rounds=4_000)
-        assert history.payoff.max() <= 0.5 + 1e-12
-        assert bits(lewis(4, 2), history.sender).max() <= 1 + 1e-12
-        assert history.payoff[-1].mean() > 0.48
+    history = signalling_q_learning(lewis(4, 2), 20, n_rounds=4_000)
+    assert history.payoff.max() <= 0.5 + 1e-12
+    assert bits(lewis(4, 2), history.sender).max() <= 1 + 1e-12
+    assert history.payoff[-1].mean() > 0.48
 
 
 def test_optimism_makes_every_seed_succeed_and_greed_none():
@@ -162,62 +121,27 @@ def test_optimism_makes_every_seed_succeed_and_greed_none():
     assert (greedy.payoff[-1] == 0.25).all()
 
 
-def test_urns_of_two_words_learn_to_signal():
-    """Argiento et al. (2009): in the game of two states and words, equally likely, reinforcement signals with certainty."""
-    start, end = signalling_urns(lewis(2), 50, n_rounds=5_000).payoff[[0, -1]]
-    assert np.allclose(start, 0.5) and end.mean() > 0.95
-
-
-def test_an_urn_gains_what_it_paid_and_never_runs_dry():
-    urns = np.array([[1.0, 3.0], [2.0, 2.0], [5.0, 5.0]])
-    assert shares(urns)[0].tolist() == [0.25, 0.75]
-    add_balls(urns, np.array([0, 1]), np.array([1, 0]), np.array([2.0, 1.0]), 0.5)
-    assert urns.tolist() == [[0.5, 3.5], [2.0, 1.0], [5.0, 5.0]]
-    nothing = SignallingGame([1.0], [[0.0, 0.0]], 2)
-    history = signalling_urns(nothing, 2, n_rounds=3_000, forgetting=0.9, n_records=1)
-    assert np.isfinite(history.sender).all() and (history.sender_table > 0).all()
-
-
-@given(st.lists(st.booleans(), min_size=1, max_size=8), st.floats(0.1, 0.9))
-def test_when_a_level_was_reached_for_good(above, level):
-    payoff = np.where(above, 1.0, 0.0)[:, None]
-    rounds = np.arange(len(above)) * 10
-    history = SignallingHistory(rounds, None, None, None, None, payoff, (0,))
-    stays = [k for k in range(len(above)) if all(above[k:])]
-    first = history.first_round_at(level)
-    assert first.shape == (1,)
-    assert np.isnan(first[0]) if not stays else first[0] == 10 * stays[0]
-
-
 def test_greedy_rows_hold_a_single_one():
     assert greedy_policy(np.array([[1.0, 1.0, 0.0], [0.0, 2.0, 3.0]])).tolist() == [[1, 0, 0], [0, 0, 1]]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    "learn, given, name",
+    "given, name",
     [
-        *((learn, given, name)
-          for learn in LEARNERS
-          for given, name in [
-              ({"game": 3}, "game"), ({"seeds": 0}, "seeds"), ({"seeds": [1, -1]}, r"seeds\[1\]"),
-              ({"n_rounds": 0}, "n_rounds"), ({"n_rounds": 1e3}, "n_rounds"),
-              ({"n_records": 0}, "n_records"), ({"n_rounds": 5, "n_records": 6}, "n_records is 6"),
-          ]),
-        (signalling_q_learning, {"step_size": 1.5}, "step_size"),
-        (signalling_q_learning, {"step_size": "fast"}, "step_size"),
-        (signalling_q_learning, {"step_size": PerAgent("step_size", (0.1, 0.2))}, "step_size is a PerAgent"),
-        (signalling_q_learning, {"epsilon": -0.1}, "epsilon"),
-        (signalling_q_learning, {"epsilon": PerVisit()}, "epsilon: PerVisit"),
-        (signalling_q_learning, {"initial_value": np.nan}, "initial_value"),
-        (signalling_urns, {"initial_balls": 0.0}, "initial_balls"),
-        (signalling_urns, {"initial_balls": True}, "initial_balls"),
-        (signalling_urns, {"forgetting": 1.0}, "forgetting is 1"),
-        (signalling_urns, {"forgetting": -0.1}, "forgetting"),
-        (signalling_urns, {"game": SignallingGame([1.0], [[-1.0, 1.0]])}, "game: pays -1"),
+        ({"game": 3}, "game"),
+        ({"seeds": 0}, "seeds"),
+        ({"seeds": [1, -1]}, r"seeds\[1\]"),
+        ({"n_rounds": 0}, "n_rounds"),
+        ({"n_rounds": 1e3}, "n_rounds"),
+        ({"n_records": 0}, "n_records"),
+        ({"n_rounds": 5, "n_records": 6}, "n_records is 6"),
+        ({"step_size": 1.5}, "step_size"),
+        ({"step_size": PerAgent("step_size", (0.1, 0.2))}, "config: step_size is a PerAgent"),
+        ({"epsilon": -0.1}, "epsilon"),
+        ({"epsilon": PerVisit()}, "epsilon: PerVisit"),
+        ({"initial_value": np.nan}, "initial_value"),
     ],
-)  # fmt: skip
-def test_bad_arguments_are_named(learn, given, name):
+)
+def test_bad_arguments_are_named(given, name):
     with pytest.raises(ValueError, match=f"^{name}"):
-        learn(**{"game": lewis(2), "seeds": 2, "n_rounds": 10, **given})
-    with pytest.raises(ValueError, match=r"^level"):
-        learn(lewis(2), 2, n_rounds=10).first_round_at("high")
+        signalling_q_learning(**{"game": lewis(2), "seeds": 2, "n_rounds": 10, **given})

@@ -1,23 +1,34 @@
-"""Exact levels of the blind crossing: against chains walked state by state, played episodes, and arithmetic by hand."""
+"""Exact levels: of the blind crossing by walking state by state, of the switch riddle by listing and integer programming."""
 
 import itertools
+from fractions import Fraction
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_games import seed_numbers
+from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse import coo_array
 
 from marl_lessons.envs.cars.blind_crossing import BlindCrossing
 from marl_lessons.evaluation.statistics import play_episodes
 from marl_lessons.evaluation.talk.levels import (
+    Deed,
     best_by_chance,
     best_pair_return,
+    best_silent_limits,
     best_table,
+    chance_all_visited,
     chance_to_go,
+    counting_protocol,
     crossing_levels,
+    last_day_limits,
     other_is_nearer,
     pair_returns,
+    protocol_reward,
+    riddle_levels,
+    visits_protocol,
 )
 
 
@@ -165,39 +176,6 @@ def test_nearer_means_strictly_and_not_away():
     assert nearer == [(2, 1), (3, 1), (3, 2)]
 
 
-bad = st.none() | st.text(max_size=3) | st.booleans() | st.floats() | st.integers()
-
-
-@given(bad)
-def test_bad_arguments_are_named(value):
-    worlds = BlindCrossing(distance=2)
-    for call in (best_table, best_by_chance, best_pair_return, crossing_levels):
-        with pytest.raises(ValueError, match="worlds"):
-            call(value)
-    with pytest.raises(ValueError, match="worlds"):
-        pair_returns(value, np.ones((4, 4)))
-    for go in (
-        value,
-        np.ones((3, 3)),
-        np.full((4, 4), 1.1),
-        np.full((4, 4), np.nan),
-        np.ones(4),
-        np.ones((0, 4, 4)),
-    ):
-        with pytest.raises(ValueError, match="go"):
-            pair_returns(worlds, go)
-    for probabilities in (value, [], [0.0, 1.5], [[0.0, 1.0]], [np.nan]):
-        with pytest.raises(ValueError, match="probabilities"):
-            best_table(worlds, probabilities)
-    with pytest.raises(ValueError, match="one_bit"):
-        best_table(worlds, one_bit="yes")
-
-
-def test_too_many_tables_are_refused_with_their_number():
-    with pytest.raises(ValueError, match=r"worlds.*2\^24"):
-        best_table(BlindCrossing(distance=12), one_bit=True)
-
-
 @pytest.mark.parametrize(("kind", "n_heard"), [("nothing", 1), ("one bit", 2), ("distance", 5)])
 def test_the_chance_to_go_is_looked_up_row_by_row(kind, n_heard):
     """Against a plain loop over both cars' places, for learned tables of any leading axes."""
@@ -220,18 +198,147 @@ def test_the_chance_to_go_at_random_symbols_is_a_mean_over_them():
     assert (chance_to_go(worlds, q, "random symbol") == 0.5).all()
 
 
+@pytest.fixture(scope="module")
+def three():
+    return riddle_levels(3)
+
+
+def by_listing(n, decide) -> Fraction:
+    """The reward if ``decide(day, visitors so far)`` says whether today's visitor tells: every sequence of n^T one by one."""
+    days, total = 4 * n - 6, 0
+    for visitors in itertools.product(range(n), repeat=days):
+        for day in range(1, days + 1):
+            if decide(day, visitors[:day]):
+                total += 1 if len(set(visitors[:day])) == n else -1
+                break
+    return Fraction(total, n**days)
+
+
+def test_levels_of_three_prisoners(three):
+    assert three.oracle == three.counting == Fraction(20, 27)
+    assert three.silent == Fraction(130, 243)
+    assert three.last_day == Fraction(128, 243)
+    assert three.blind == Fraction(13, 27)
+
+
+def test_levels_of_three_prisoners_by_listing_all_visits(three):
+    own = lambda seen: seen.count(seen[-1])  # noqa: E731
+    assert three.oracle == by_listing(3, lambda day, seen: len(set(seen)) == 3)
+    assert three.blind == by_listing(3, lambda day, seen: day == 6)
+    assert three.last_day == max(
+        by_listing(3, lambda day, seen, k=k: day == 6 and own(seen) <= k) for k in range(7)
+    )
+    assert three.silent == by_listing(
+        3, lambda day, seen: (day == 5 and own(seen) == 1) or (day == 6 and own(seen) <= 3)
+    )
+    assert best_silent_limits(3) == (0, 0, 0, 0, 1, 3) and last_day_limits(3) == (0,) * 5 + (3,)
+
+
+def test_levels_of_four_prisoners():
+    four = riddle_levels(4)
+    assert four.oracle == four.counting == Fraction(102315, 131072)
+    assert float(four.oracle) == pytest.approx(0.780602, abs=5e-7)
+    assert four.blind == 2 * four.oracle - 1
+    assert four.blind < four.last_day <= four.silent < four.oracle
+
+
+def test_no_silent_prisoners_do_better_whatever_they_remember(three):
+    """Integer programming over all ways to tell by the days of one's own visits, each prisoner with rules of its own.
+
+    One 0-1 variable per prisoner and history says whether it tells; one variable per sequence of visitors, whether the
+    episode goes on after it. Its bound is a proof up to rounding.
+    """
+    n, days, names, rows, bounds = 3, 6, {}, [], []
+
+    def column(*name):
+        return names.setdefault(name, len(names))
+
+    cost = {}
+    for day in range(1, days + 1):
+        for seen in itertools.product(range(n), repeat=day):
+            tell = column("tell", seen[-1], tuple(d for d in range(day) if seen[d] == seen[-1]))
+            after, before = column("on", seen), column("on", seen[:-1])
+            rows += [{after: 1, before: -1}, {after: 1, tell: 1}, {before: 1, tell: -1, after: -1}]
+            bounds += [0, 1, 0]
+            worth = (1 if len(set(seen)) == n else -1) / n**day
+            cost[after] = cost.get(after, 0) + worth
+            cost[before] = cost.get(before, 0) - worth
+    places = [(r, c, v) for r, row in enumerate(rows) for c, v in row.items()]
+    r, c, v = map(np.array, zip(*places))
+    matrix = coo_array((v, (r, c)), shape=(len(rows), len(names))).tocsr()
+    low = np.zeros(len(names))
+    low[column("on", ())] = 1
+    found = milp(
+        [cost.get(k, 0) for k in range(len(names))],
+        constraints=LinearConstraint(matrix, -np.inf, bounds),
+        integrality=[name[0] == "tell" for name in names],
+        bounds=Bounds(low, 1),
+        options={"mip_rel_gap": 1e-9},
+    )
+    assert found.success
+    assert -found.mip_dual_bound == pytest.approx(float(three.silent), abs=1e-7)
+
+
+@given(st.integers(1, 4), st.integers(0, 6))
+def test_chances_by_listing_all_draws(n, days):
+    draws = list(itertools.product(range(n), repeat=days))
+    all_there = sum(len(set(draw)) == n for draw in draws)
+    assert chance_all_visited(n, days) == Fraction(all_there, len(draws))
+
+
+@pytest.mark.parametrize("n", [3, 4, 5])
+def test_the_counting_protocol_never_errs_and_needs_n_minus_1_words(n):
+    words = set()
+
+    def follow(day, memory, heard):
+        deed = counting_protocol(n)(day, memory, heard)
+        words.add(deed.say)
+        return deed
+
+    reward = protocol_reward(n, follow)
+    assert reward == chance_all_visited(n, 4 * n - 6)
+    assert words - {n - 1} == set(range(n - 1))
+
+
+@given(st.lists(st.integers(0, 4), min_size=6, max_size=6))
+def test_any_limits_on_ones_visits_by_listing(limits):
+    by_rule = lambda day, seen: seen.count(seen[-1]) <= limits[day - 1]  # noqa: E731
+    assert protocol_reward(3, visits_protocol(limits)) == by_listing(3, by_rule)
+
+
+def test_words_that_are_forgotten_by_the_next_day():
+    """Whoever hears a word hears yesterday's: telling "the word said today came from someone else" is worth what it should."""
+
+    def protocol(day, memory, heard):
+        return Deed(
+            day == 3 and heard == "new" and memory is None,
+            "new" if day == 2 and memory is None else "old",
+            1,
+        )
+
+    # Told on day 3 by a third prisoner if the second was new: always right, probability 2/3 · 1/3.
+    assert protocol_reward(3, protocol) == Fraction(2, 9)
+
+
+NEAR = BlindCrossing(1, distance=3)  # 5 places
+
+
 @pytest.mark.parametrize(
-    ("q", "kind", "name"),
+    ("call", "name"),
     [
-        (np.zeros((5, 2)), "loudly", "kind"),
-        (np.zeros((5, 2)), None, "kind"),
-        (np.zeros((5, 2)), "one bit", "q"),
-        (np.zeros((5, 3)), "nothing", "q"),
-        (np.full((5, 2), np.nan), "nothing", "q"),
-        (np.zeros((7, 2)), "random symbol", "q"),
-        (None, "nothing", "q"),
+        (lambda: crossing_levels("crossing"), "worlds"),
+        (lambda: crossing_levels(BlindCrossing(distance=12)), r"worlds.*3\^12"),
+        (lambda: best_table(BlindCrossing(distance=12), one_bit=True), r"worlds.*2\^24"),
+        (lambda: pair_returns(None, np.ones((4, 4))), "worlds"),
+        (lambda: pair_returns(NEAR, np.ones((3, 3))), "go"),
+        (lambda: pair_returns(NEAR, np.full((5, 5), np.nan)), "go"),
+        (lambda: chance_to_go(NEAR, np.zeros((5, 2)), "loudly"), "kind"),
+        (lambda: chance_to_go(NEAR, np.zeros((5, 2)), "one bit"), "q"),
+        (lambda: chance_to_go(NEAR, np.zeros((5, 3)), "nothing"), "q"),
+        (lambda: chance_to_go(NEAR, np.zeros((7, 2)), "random symbol"), "q"),
+        *((lambda n=n: riddle_levels(n), "n_agents") for n in (2, 6, 3.0, None, "3", True)),
     ],
-)
-def test_chances_to_go_of_nonsense_are_refused(q, kind, name):
+)  # fmt: skip
+def test_bad_arguments_are_named(call, name):
     with pytest.raises(ValueError, match=f"^{name}"):
-        chance_to_go(BlindCrossing(1, distance=3), q, kind)
+        call()

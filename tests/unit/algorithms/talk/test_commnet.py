@@ -1,4 +1,4 @@
-"""Networks that talk: by plain loops, by what must not matter, and by where gradients go."""
+"""Networks that talk, and their policies: by plain loops, by what must not matter, by where gradients go, through channels."""
 
 import numpy as np
 import pytest
@@ -21,9 +21,11 @@ from marl_lessons.algorithms.talk.commnet import (
 )
 from marl_lessons.envs.cars.junction import TrafficJunction
 from marl_lessons.envs.stepping import BatchedStep
+from marl_lessons.evaluation.talk.channels import Delay, mute, noise, shuffle
 
 seed_numbers = st.integers(0, 10_000)
 quickly = settings(max_examples=20)
+
 
 NETWORKS = {
     "mean": CommNet((6, 5)),
@@ -34,6 +36,8 @@ NETWORKS = {
     "gated": CommNet((6, 5), gated=True),
     "gated attention": CommNet((6, 5), gated=True, attention=True),
 }
+
+
 every_network = pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS.keys())
 
 
@@ -64,8 +68,6 @@ def random_network(network, seed, n_seeds=2, d=5, n_actions=2):
 
 
 # What the network computes
-
-
 def plain_values(network, parameters, inputs):
     """The same in float64, one agent at a time: ``[B, n, A]`` for one seed's ``parameters`` and ``inputs[B, n, d]``."""
     layers = iter(zip(parameters[::2], parameters[1::2], strict=True))
@@ -86,8 +88,7 @@ def plain_values(network, parameters, inputs):
         for i in range(n_agents):
             talkers = []
             for j in range(n_agents):
-                there = any(seen[j][:-1] if network.gated else seen[j])
-                if j != i and there and (not network.gated or seen[j][-1] == 1):
+                if j != i and (seen[j][-1] == 1 if network.gated else any(seen[j])):
                     talkers.append(j)
             heard = np.zeros(len(said[0]))
             if network.attention and talkers:
@@ -138,11 +139,6 @@ def test_one_agent_alone_hears_nothing():
         assert (heard[0, 0, [0, 2]] != 0).all()  # the others hear it
 
 
-def test_an_agent_is_there_if_it_sees_anything():
-    seen = torch.tensor([[[[0.0, 0.0], [0.0, -1e-3], [2.0, 0.0]]]])
-    assert is_present(seen).tolist() == [[[False, True, True]]]
-
-
 @given(seed=seed_numbers)
 @quickly
 def test_attention_shares_out_one_whole_among_those_who_speak(seed):
@@ -165,8 +161,6 @@ def test_attention_goes_to_the_key_that_answers_the_question():
 
 
 # What must not matter
-
-
 @every_network
 @given(seed=seed_numbers)
 @quickly
@@ -224,8 +218,6 @@ def test_a_seeds_network_does_not_depend_on_its_neighbours(network):
 
 
 # Where gradients go
-
-
 @every_network
 def test_gradients_reach_the_speaker_through_its_message(network):
     parameters = random_network(network, 3, n_seeds=1)
@@ -252,8 +244,6 @@ def test_gradients_are_finite_where_nobody_is_heard(network):
 
 
 # Two phases
-
-
 @every_network
 @given(seed=seed_numbers)
 @quickly
@@ -269,11 +259,10 @@ def test_saying_and_answering_are_the_values(network, seed):
 def test_muted_agents_decide_by_what_they_see_alone(network):
     parameters, inputs = random_network(network, 5), random_inputs(network, 5)
     muted = network.answer(parameters, inputs, torch.zeros(2, 3, 4, network.width))
-    n_last = 2 * len(network.hidden_sizes)
-    joining, deciding = parameters[-n_last - 2 : -n_last], parameters[-n_last:]
-    own = encode(parameters[:2], inputs)
-    nothing = torch.zeros(2, 3, 4, joining[0].shape[1] - own.shape[-1])
-    assert torch.allclose(muted, decide(joining, deciding, own, nothing), atol=1e-6)
+    layers = network.layers(parameters)
+    own = encode(layers.encoding, inputs)
+    nothing = torch.zeros(2, 3, 4, layers.joining[0].shape[1] - own.shape[-1])
+    assert torch.allclose(muted, decide(layers.joining, layers.deciding, own, nothing), atol=1e-6)
     for row in range(3):  # each agent as if it were alone in the world
         for i in range(4):
             alone = network.values(parameters, inputs[:, row : row + 1, i : i + 1])
@@ -303,6 +292,68 @@ def test_weights_are_those_that_the_values_use():
 
 
 # Learning
+class CountingJudge:
+    """Agents 0 to 3 see a bit as 0 or 1, and nothing else; agent 4 is paid for naming whether two or more see a 1.
+
+    With each bit an agent may be away: then it is not to be counted as one that sees 0, nor is it active.
+    """
+
+    n_agents, n_actions, observation_sizes = 5, (2,) * 5, (2,) * 5
+
+    def __init__(self, n_worlds):
+        self.n_worlds, self.ended = n_worlds, np.ones(n_worlds, dtype=bool)
+        self.there = np.zeros((n_worlds, 5), dtype=bool)
+
+    @property
+    def active(self):
+        return self.there & ~self.ended[:, None]
+
+    def reset(self, rng):
+        return self.reset_where(np.ones(self.n_worlds, dtype=bool), rng)
+
+    def reset_where(self, which, rng):
+        self.bits = rng.integers(2, size=(self.n_worlds, 4))
+        self.there = np.hstack([rng.random((self.n_worlds, 4)) < 0.7, np.ones((self.n_worlds, 1), bool)])  # fmt: skip
+        self.ended = np.zeros(self.n_worlds, dtype=bool)
+        return self.see()
+
+    def see(self):
+        seen = np.zeros((self.n_worlds, 5, 2), dtype=np.float32)
+        seen[:, :4, 0] = self.bits * self.there[:, :4]
+        seen[:, 4, 1] = 1.0
+        return seen
+
+    def step(self, actions, rng):
+        zeros = ((self.bits == 0) & self.there[:, :4]).sum(axis=1)
+        right = (actions[:, 4] == (zeros >= 2)).astype(float)
+        self.ended = np.ones(self.n_worlds, dtype=bool)
+        ends, rewards = np.ones((self.n_worlds, 5), dtype=bool), right[:, None].repeat(5, axis=1)
+        return BatchedStep(self.see(), rewards, ends, ~self.ended, self.ended.copy())
+
+
+def test_who_sees_zeros_and_takes_part_is_heard():
+    """The judge must count the zeros of those who are there. Asked without the worlds it takes those for absent."""
+    config = DeepIQLConfig(
+        n_steps=300,
+        network=CommNet((16, 16), divisor=3.0),
+        agent_id=False,
+        learning_rate=0.01,
+        batch_size=128,
+        target_interval=20,
+        epsilon=Linear(1.0, 0.05, 150, per="step"),
+        n_records=1,
+    )
+    policy = train_iql(CountingJudge(32), config, seeds=1).policy
+    others, rng = CountingJudge(1000), np.random.default_rng(5)
+    seen = others.reset(rng)
+    knowing, guessing = policy.act(others, seen), policy(seen)
+    assert others.step(knowing, rng).rewards[:, 4].mean() > 0.97
+    assert others.step(guessing, rng).rewards[:, 4].mean() < 0.8
+
+
+def test_behind_a_gate_who_speaks_is_heard_whatever_it_sees():
+    seen = torch.tensor([[[[0.0, 0.0, 1.0], [0.0, 0.0, 0.0], [2.0, 0.0, 0.0], [2.0, 0.0, 1.0]]]])
+    assert CommNet(gated=True).speaks(seen).tolist() == [[[True, False, False, True]]]
 
 
 class OneKnows:
@@ -387,8 +438,6 @@ def test_a_run_with_messages_can_be_repeated_and_records_policies_that_talk():
 
 
 # What is refused
-
-
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -417,14 +466,6 @@ def test_attention_has_no_divisor():
         CommNet(attention=True, divisor=3.0)
 
 
-def test_impossible_sizes_are_refused():
-    for network, low in ((CommNet(), 0), (CommNet(gated=True), 1)):
-        with pytest.raises(ValueError, match="n_inputs"):
-            network.init(low, 2, generators(0))
-    with pytest.raises(ValueError, match="n_actions"):
-        CommNet().init(3, 0, generators(0))
-
-
 @pytest.mark.parametrize("wrong", ["CommNet", CommNet, 3, object(), np.tanh])
 def test_a_network_that_is_none_is_refused(wrong):
     with pytest.raises(ValueError, match=r"^network: expected"):
@@ -440,3 +481,108 @@ def test_a_network_with_messages_needs_agents_without_number_that_share_it():
     assert network_of(config) is config.network
     plain = network_of(DeepIQLConfig(hidden_sizes=(7,), agent_id=False))
     assert plain == PlainNetwork((7,), share_parameters=True, agent_id=False)
+
+
+SHAPE = (6, 3, 4)  # two seeds, three worlds each; three agents
+
+
+@pytest.fixture(params=[False, True], ids=["equal", "attention"])
+def policy(request):
+    network = CommNet((6, 5), attention=request.param)
+    generators = [torch.Generator().manual_seed(seed) for seed in (4, 5)]
+    parameters = [p.detach() for p in network.init(4, 3, generators)]
+    return network.policy(parameters, 2, 3)
+
+
+def seen(seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=SHAPE) * (rng.random(SHAPE[:2]) < 0.8)[..., None]
+
+
+def test_the_two_phases_are_the_policy(policy):
+    said = policy.messages(seen())
+    assert said.shape == (6, 3, policy.network.width)
+    assert np.array_equal(policy.values_after(seen(), said), policy.values(seen()))
+    assert np.array_equal(policy.answer(seen(), said), policy(seen()))
+    assert np.array_equal(policy(seen()), policy.values(seen()).argmax(axis=-1))
+    assert policy.values(seen()).shape == (*SHAPE[:2], 3)
+
+
+def test_the_channel_is_told_what_is_said_and_by_whom(policy):
+    told = []
+
+    def channel(messages, speaks):
+        told.append((messages, speaks))
+        return messages
+
+    same = policy.through(channel)
+    assert np.array_equal(same.values(seen()), policy.values(seen()))
+    ((messages, speaks),) = told
+    assert np.array_equal(messages, policy.messages(seen()))
+    assert np.array_equal(speaks, seen().any(axis=-1)) and not speaks.all()
+    assert np.array_equal(policy.speaks(seen()), speaks)
+
+
+def test_what_the_channel_returns_is_what_is_heard(policy):
+    other = policy.messages(seen(1))
+    heard = policy.through(lambda messages, speaks: other)
+    assert np.array_equal(heard.values(seen()), policy.values_after(seen(), other))
+    assert not np.allclose(heard.values(seen()), policy.values(seen()))
+    # What is said is said before any channel; another channel replaces this one, it does not come behind it.
+    assert np.array_equal(heard.messages(seen()), policy.messages(seen()))
+    assert np.array_equal(heard.through(None).values(seen()), policy.values(seen()))
+
+
+def test_who_is_listened_to(policy):
+    weights = policy.weights(seen())
+    assert weights.shape == (6, 3, 3) and (weights[:, range(3), range(3)] == 0).all()
+    assert (weights[~policy.speaks(seen())[:, None].repeat(3, axis=1)] == 0).all()
+    n_heard = policy.speaks(seen()).sum(axis=1, keepdims=True) - policy.speaks(seen())
+    assert weights.sum(axis=-1) == pytest.approx((n_heard > 0).astype(float))
+
+
+def test_what_arrives_from_whoever_is_absent_is_not_heard(policy):
+    loud = policy.through(lambda m, speaks: np.where(speaks[..., None], m, 1e6))
+    assert np.array_equal(loud.values(seen()), policy.values(seen()))
+
+
+def test_the_interventions_of_the_package_fit(policy):
+    rng = np.random.default_rng(0)
+    muted = policy.values_after(seen(), np.zeros_like(policy.messages(seen())))
+    assert np.array_equal(policy.through(mute()).values(seen()), muted)
+    late = policy.through(Delay(1))
+    assert np.array_equal(late.values(seen()), muted)
+    for channel in (noise(0.5, rng), shuffle(rng)):
+        assert not np.allclose(policy.through(channel).values(seen()), policy.values(seen()))
+
+
+def test_one_seeds_policy_alone(policy):
+    both = policy.values(seen())
+    for s in range(2):
+        alone = policy.of_seed(s).values(seen()[3 * s : 3 * s + 3])
+        assert alone == pytest.approx(both[3 * s : 3 * s + 3], abs=1e-6)
+    assert policy.through(mute()).of_seed(1).channel is not None
+    for which in (-1, 2, True, 1.0, None):
+        with pytest.raises(ValueError, match=r"^which is"):
+            policy.of_seed(which)
+
+
+BROKEN = np.full((6, 3, 6), np.nan)
+
+
+@pytest.mark.parametrize(
+    "ask, name",
+    [
+        *((lambda p, x=x: p(x), "observations") for x in (
+            np.ones((6, 3)), np.ones((6, 3, 5)), np.ones((6, 2, 4)), np.ones((5, 3, 4)), np.ones((0, 3, 4)),
+            np.full(SHAPE, np.nan), np.full(SHAPE, 1e308), [["a"]], None)),
+        *((lambda p, m=m: p.answer(seen(), m), "messages") for m in (BROKEN, BROKEN[:3], BROKEN[:, :2], "hello", None)),
+        (lambda p: p.answer(seen(), np.full((6, 3, p.network.width), 1e308)), "messages"),
+        (lambda p: p.through(lambda m, speaks: m[:3])(seen()), "channel: what it returns"),
+        (lambda p: p.through("mute"), "channel: expected a function"),
+        (lambda p: p.of_seed(2), "which"),
+    ],
+)  # fmt: skip
+def test_what_a_policy_cannot_answer_is_refused(policy, ask, name):
+    with pytest.raises(ValueError, match=f"^{name}"):
+        ask(policy)

@@ -1,19 +1,27 @@
-"""Prisoners who have learned: in the worlds they see no more than their observations, and channels do what they say."""
+"""Prisoners: memory and channel against torch and closed forms; what they see, say and do, and what channels do to them."""
+
+import math
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from plain_riddle import cells_of, episode_of
 
 from marl_lessons.algorithms.talk.riddle_agents import (
     N_VOICE,
     RiddlePolicy,
     best_words,
+    error_chance,
+    gru_cell,
+    hard_message,
     init_gru,
     of_visitor,
     prisoners_see,
+    soft_message,
 )
-from marl_lessons.envs.games.riddle import SwitchRiddle, every_sequence
+from marl_lessons.envs.games.riddle import every_sequence
 
 KINDS = ("dial", "rial", "silent")
 
@@ -75,39 +83,6 @@ def test_play_is_that_of_plain_loops(kind, n_agents):
             tells = [bool(o[who][1] > o[who][0]) for o, who in zip(outputs, visitors)]
             assert play.tells[m, e].tolist() == tells
     assert kind == "silent" or 0.05 < play.said.mean() < 0.95
-
-
-def test_in_the_worlds_prisoners_get_by_with_their_observations():
-    """Step by step in SwitchRiddle, with nothing but observations and yesterday's word: the same words, deeds and rewards."""
-    policy, rng = policy_of("dial", seeds=(4,)), np.random.default_rng(1)
-    network, worlds = cells_of(policy.parameters, 0), SwitchRiddle(40, 3)
-    seen = worlds.reset(rng)
-    memory, lamp, total = torch.zeros(40, 3, 12), np.zeros(40), np.zeros(40)
-    last, visitors = np.zeros((40, 3)), [worlds.in_room.copy()]
-    alive = np.ones(40, dtype=bool)
-    while True:
-        inside = seen[:, :, 1]
-        parts = [inside, inside * (2 * lamp - 1)[:, None], last]
-        x = np.concatenate([np.stack(parts, -1), np.tile(np.eye(3), (40, 1, 1))], -1)
-        with torch.no_grad():
-            flat = torch.as_tensor(x, dtype=torch.float32).flatten(0, 1)
-            memory = network[0](flat, memory.reshape(120, 12))
-            outputs = network[1](memory).reshape(40, 3, 3).numpy()
-        bits = (outputs[..., 2] > 0).astype(float)
-        lamp, last = (bits * inside).sum(1), inside * (2 * bits - 1)
-        step = worlds.step(outputs[..., :2].argmax(-1), rng)
-        total += step.rewards[:, 0] * alive
-        alive &= ~step.ended
-        if not alive.any():
-            break
-        seen = worlds.reset_where(worlds.ended, rng)  # those play on, unwatched
-        visitors.append(worlds.in_room.copy())
-    lived = len(visitors)
-    today = np.zeros((40, 6), dtype=int)
-    today[:, :lived] = np.stack(visitors, 1)
-    play = policy.play(today)
-    assert play.rewards[0].tolist() == total.tolist()
-    assert len(np.unique(total)) > 1
 
 
 def test_a_policy_of_one_seed_plays_as_it_did_beside_others():
@@ -232,19 +207,128 @@ def test_a_channel_that_writes_on_what_it_is_given_changes_no_speaker():
     assert np.array_equal(policy.play(today, vandal).said, policy.play(today).said)
 
 
-@pytest.mark.parametrize(
-    ("change", "name"),
-    [
-        ({"kind": "loud"}, "kind"),
-        ({"kind": None}, "kind"),
-        ({"kind": ["dial"]}, "kind"),
-        ({"kind": "rial"}, "parameters: 6 inputs and 3 outputs"),
-        ({"n_agents": 4}, "parameters"),
-        ({"n_agents": 2}, "n_agents"),
-        ({"n_agents": None}, "n_agents"),
-    ],
+def test_soft_messages_are_those_of_plain_python():
+    logits, noise = (0.0, 1.5, -3.0, 2.0), (0.0, -0.5, 0.25, 1.0)
+    heard = soft_message(torch.tensor(logits), 2.0, torch.tensor(noise))
+    for m, xi, value in zip(logits, noise, heard.tolist()):
+        assert value == pytest.approx(1 / (1 + math.exp(-(m + 2 * xi))), abs=1e-6)
+
+
+def test_soft_messages_lie_between_0_and_1_even_far_away():
+    logits = torch.tensor([-1e4, -50.0, 0.0, 50.0, 1e4])
+    heard = soft_message(logits, 0.0, torch.zeros(5))
+    assert heard.tolist() == pytest.approx([0, 0, 0.5, 1, 1], abs=1e-6)
+
+
+def test_a_bit_turns_where_the_logit_is_0_not_where_it_is_one_half():
+    logits = torch.tensor([-2.0, -1e-6, 0.0, 1e-6, 0.25, 0.49, 0.51, 3.0])
+    assert hard_message(logits).tolist() == [0, 0, 0, 1, 1, 1, 1, 1]
+    bits = torch.randn(1000, generator=torch.Generator().manual_seed(0))
+    without_noise = soft_message(bits, 2.0, torch.zeros(1000))
+    assert torch.equal(hard_message(bits), (without_noise > 0.5).float())
+
+
+def test_a_gradient_passes_soft_messages_and_no_bit():
+    logit = torch.tensor([0.3, -1.0], requires_grad=True)
+    noise = torch.tensor([0.5, 0.1])
+    heard = soft_message(logit, 2.0, noise)
+    (gradient,) = torch.autograd.grad(heard.sum(), logit)
+    assert gradient.tolist() == pytest.approx((heard * (1 - heard)).tolist())
+    assert not hard_message(logit).requires_grad
+
+
+@pytest.mark.parametrize("logit", [-4.0, -0.5, 0.7, 2.0])
+def test_noise_turns_a_bit_over_as_often_as_said(logit):
+    noise = np.random.default_rng(0).standard_normal(200_000)
+    heard = soft_message(torch.tensor(logit), 2.0, torch.as_tensor(noise))
+    turned = ((heard > 0.5) != (logit > 0)).double().mean().item()
+    expected = error_chance(torch.tensor(logit, dtype=torch.float64), 2.0).item()
+    assert turned == pytest.approx(expected, abs=5 * math.sqrt(0.25 / 200_000))
+    assert expected == pytest.approx(math.erfc(abs(logit) / 2 / math.sqrt(2)) / 2)
+
+
+def test_a_logit_of_0_is_heard_as_anything():
+    assert error_chance(torch.zeros(1), 2.0).item() == 0.5
+
+
+def recurrent_step(parameters, x, h):
+    *gates, weight, bias = parameters
+    h = gru_cell(gates, x, h)
+    return torch.baddbmm(bias, h, weight), h
+
+
+def generators(*seeds):
+    return [torch.Generator().manual_seed(seed) for seed in seeds]
+
+
+@given(
+    sizes=st.tuples(st.integers(1, 5), st.integers(1, 6), st.integers(1, 3)),
+    n_networks=st.integers(1, 3),
+    n_rows=st.integers(1, 4),
+    seed=st.integers(0, 1000),
 )
-def test_networks_of_other_prisoners_are_refused(change, name):
-    given = {"parameters": policy_of("dial").parameters, "kind": "dial", "n_agents": 3}
-    with pytest.raises(ValueError, match=f"^{name}"):
-        RiddlePolicy(**given | change)
+def test_a_sequence_is_that_of_torchs_own_layers(sizes, n_networks, n_rows, seed):
+    parameters = init_gru(*sizes, generators(*range(seed, seed + n_networks)))
+    x = torch.randn(4, n_networks, n_rows, sizes[0], generator=generators(seed)[0])
+    h = torch.zeros(n_networks, n_rows, sizes[1])
+    cells = [cells_of(parameters, m) for m in range(n_networks)]
+    memories = list(h)
+    for now in x:
+        y, h = recurrent_step(parameters, now, h)
+        assert y.shape == (n_networks, n_rows, sizes[2])
+        for m, (cell, last) in enumerate(cells):
+            memories[m] = cell(now[m], memories[m])
+            assert torch.allclose(h[m], memories[m], atol=1e-5)
+            assert torch.allclose(y[m], last(memories[m]), atol=1e-5)
+
+
+def test_one_step_is_that_of_plain_python():
+    parameters = init_gru(2, 3, 1, generators(5))
+    w, b, u, c = (p[0].tolist() for p in parameters[:4])
+    x, h = [0.7, -1.2], [0.1, -0.4, 0.9]
+
+    def gate(k):
+        of_x = b[0][k] + sum(x[i] * w[i][k] for i in range(2))
+        return of_x, c[0][k] + sum(h[i] * u[i][k] for i in range(3))
+
+    expected = []
+    for j in range(3):
+        reset = 1 / (1 + math.exp(-sum(gate(j))))
+        update = 1 / (1 + math.exp(-sum(gate(3 + j))))
+        seen, kept = gate(6 + j)
+        new = math.tanh(seen + reset * kept)
+        expected.append((1 - update) * new + update * h[j])
+    result = gru_cell(parameters[:4], torch.tensor([[x]]), torch.tensor([[h]]))
+    assert result[0, 0].tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def test_gradients_through_time_agree_with_finite_differences():
+    parameters = [p.detach().double().requires_grad_() for p in init_gru(2, 3, 2, generators(1, 2))]
+    x = torch.randn(3, 2, 4, 2, dtype=torch.float64, generator=generators(3)[0])
+
+    def last_output(*p):
+        h = torch.zeros(2, 4, 3, dtype=torch.float64)
+        for now in x:
+            y, h = recurrent_step(p, now, h)
+        return y
+
+    assert torch.autograd.gradcheck(last_output, parameters)
+
+
+def test_initial_numbers_are_uniform_within_the_bounds_of_torchs_layers():
+    parameters = init_gru(7, 100, 5, generators(0, 1, 2))
+    shapes = [(7, 300), (1, 300), (100, 300), (1, 300), (100, 5), (1, 5)]
+    assert [p.shape for p in parameters] == [(3, *shape) for shape in shapes]
+    for values in parameters:
+        assert values.abs().max() <= 0.1 and values.requires_grad and values.is_leaf
+    memory = parameters[2].detach().numpy().ravel()  # 90,000 numbers
+    assert memory.mean() == pytest.approx(0, abs=5 * 0.1 / math.sqrt(3 * len(memory)))
+    assert memory.std() == pytest.approx(0.1 / math.sqrt(3), rel=0.02)
+    assert np.abs(memory).max() > 0.099
+
+
+def test_a_network_does_not_depend_on_its_neighbours():
+    alone = init_gru(3, 4, 2, generators(7))
+    beside = init_gru(3, 4, 2, generators(1, 7, 9))
+    for a, b in zip(alone, beside):
+        assert torch.equal(a[0], b[1]) and not torch.equal(b[0], b[1])

@@ -8,13 +8,11 @@ from plain_riddle import cells_of, gradients_of, plain_loss
 from marl_lessons.algorithms.deep.networks import copy_parameters
 from marl_lessons.algorithms.talk import riddle
 from marl_lessons.algorithms.talk.riddle import (
-    KINDS,
     RiddleConfig,
     draw_chance,
     learners_speech,
     riddle_losses,
     riddle_targets,
-    riddle_update,
     state_values,
     targets_speech,
     train_riddle,
@@ -23,6 +21,7 @@ from marl_lessons.algorithms.talk.riddle_agents import N_VOICE, init_gru, live_t
 from marl_lessons.envs.games.riddle import every_sequence
 
 ORACLE = 20 / 27
+KINDS = tuple(N_VOICE)
 
 
 def quick(kind="dial", **changes):
@@ -195,9 +194,9 @@ def test_one_update_is_that_of_plain_loops(kind, n_agents):
     target, _ = networks_of(config, (3, 4), scale=1.5)
     chance = draw_chance(generators, config)
     start = copy_parameters(online)
-    losses, rewards = riddle_update(
-        online, target, torch.optim.Adam(online, lr=config.learning_rate), chance, config
-    )
+    losses, rewards = riddle_losses(online, target, chance, config)
+    losses.sum().backward()
+    torch.optim.Adam(online, lr=config.learning_rate).step()
     for m in range(2):
         network, slow = cells_of(start, m), cells_of(target, m)
         total, paid = torch.zeros(()), []
@@ -296,19 +295,6 @@ def test_records_are_20_or_every_update():
     assert history.updates.tolist() == [0, 1, 2, 3]
 
 
-def test_a_target_stays_until_its_interval_is_over(monkeypatch):
-    seen = []
-
-    def spy(online, target, *rest):
-        seen.append((online[0].detach().clone(), target[0].clone()))
-        return riddle_update(online, target, *rest)
-
-    monkeypatch.setattr("marl_lessons.algorithms.talk.riddle.riddle_update", spy)
-    train_riddle(quick(n_updates=12, target_interval=5), 1)
-    for k, (_, target) in enumerate(seen):
-        assert torch.equal(target, seen[k - k % 5][0])
-
-
 def test_dial_learns_to_count_visitors_and_silent_prisoners_do_not():
     """Exact expectations over all 729 sequences; 130/243 is the best there is without words."""
     today = every_sequence(3)
@@ -367,19 +353,47 @@ def test_impossible_arguments_are_refused():
             train_riddle(quick(), 2, **{name: True})
 
 
+def test_a_target_stays_until_its_interval_is_over(monkeypatch):
+    seen = []
+
+    def spy(online, target, *rest):
+        seen.append((online[0].detach().clone(), target[0].clone()))
+        return riddle_losses(online, target, *rest)
+
+    monkeypatch.setattr(riddle, "riddle_losses", spy)
+    train_riddle(quick(n_updates=12, target_interval=5), 1)
+    for k, (_, target) in enumerate(seen):
+        assert torch.equal(target, seen[k - k % 5][0])
+
+
 def test_divergence_is_refused(monkeypatch):
     def explode(online, *rest):
-        with torch.no_grad():
-            online[0].fill_(float("inf"))
-        return riddle_update(online, *rest)
+        losses, rewards = riddle_losses(online, *rest)
+        return losses * float("inf"), rewards
 
-    monkeypatch.setattr("marl_lessons.algorithms.talk.riddle.riddle_update", explode)
+    monkeypatch.setattr(riddle, "riddle_losses", explode)
     with pytest.raises(ValueError, match=r"^config: losses or parameters"):
         train_riddle(quick(), 1)
 
 
+def test_the_callers_modes_change_nothing():
+    plain = train_riddle(quick(), 1)
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.no_grad():
+            other = train_riddle(quick(), 1)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert np.array_equal(plain.losses, other.losses, equal_nan=True)
+
+
+def test_what_is_learned_is_printed_in_one_line():
+    history = train_riddle(quick(), 1)
+    assert len(repr(history)) < 400 and len(repr(history.policy)) < 400
+
+
 def test_the_example_of_the_docstring_runs():
-    lines = train_riddle.__doc__.split("reaches::")[1].split("Raises")[0].strip().splitlines()
+    lines = train_riddle.__doc__.split("reaches::")[1].strip().splitlines()
     assert len(lines) == 6
     code = "\n".join(line.strip() for line in lines).replace("n_updates=1_000", "n_updates=2")
     names = {"train_riddle": train_riddle, "RiddleConfig": RiddleConfig, "np": np}
