@@ -46,7 +46,6 @@ COURSE = (
         "What does optimal mean when the other driver decides too?",
         120,
         "03_two_cars_meet.ipynb",
-        ("nashpy",),
     ),
     Lesson(
         "04",

@@ -10,7 +10,7 @@ from importlib import metadata
 from marl_lessons.course import lessons_with
 
 LOWEST_PYTHON = (3, 11)
-FOR_SOME = {"gymnasium": (1, 0), "nashpy": (0, 0, 43), "torch": (2, 9), "mpe2": (1, 1)}
+FOR_SOME = {"gymnasium": (1, 0), "torch": (2, 9), "mpe2": (1, 1)}
 NEEDED = (  # distribution, lowest version that the lessons run with, what needs it
     ("numpy", (2, 0), "every lesson"),
     ("matplotlib", (3, 10), "every figure"),

@@ -51,7 +51,7 @@ if importlib.util.find_spec("marl_lessons") is None:
             "marl_lessons is not installed. In a terminal, from the repository's root folder, run: "
             "python -m pip install -r requirements.txt   Then restart the kernel."
         )
-    %pip install -q --no-deps nashpy deprecated wrapt pettingzoo mpe2 pygame-ce "git+ADDRESS"
+    %pip install -q --no-deps pettingzoo mpe2 pygame-ce "git+ADDRESS"
     importlib.invalidate_caches()"""
 
 

@@ -205,7 +205,7 @@ def test_bootstrap_installs_on_colab(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run_bootstrap() == [
         (
             "pip",
-            f'install -q --no-deps nashpy deprecated wrapt pettingzoo mpe2 pygame-ce "git+{ADDRESS}"',
+            f'install -q --no-deps pettingzoo mpe2 pygame-ce "git+{ADDRESS}"',
         )
     ]
 

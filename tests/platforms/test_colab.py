@@ -35,12 +35,11 @@ PREINSTALLED = {
     "tqdm": ("4.67.3",),
 }
 # What Colab lacks; it may have some of them.
-ADDED = {"nashpy", "deprecated", "wrapt", "pettingzoo", "mpe2", "pygame-ce"}
+ADDED = {"pettingzoo", "mpe2", "pygame-ce"}
 COLAB_PYTHON = ("3.12.13", "3.13.15")
 INSTALLED_HERE = (
     *("ipython==7.34.0", "ipykernel==6.17.1", "ipywidgets==7.7.1"),
     *("numpy==2.1.3", "matplotlib==3.10.0", "scipy==1.16.3", "gymnasium==1.3.0", "tqdm==4.67.3"),
-    "networkx==3.6.1",
 )
 
 

@@ -36,7 +36,7 @@ VECTORS = simple_speaker_listener(2, continuous_actions=True)
 KINDS = [GameWorlds(two_cars(), 3), TrafficJunction("easy", 2), BlindCrossing(2), CorridorWorlds(2, 3), simple_spread(2)]  # fmt: skip
 
 
-@pytest.mark.parametrize("worlds", [*KINDS, VECTORS], ids=repr)
+@pytest.mark.parametrize("worlds", [*KINDS, VECTORS], ids=lambda worlds: type(worlds).__name__)
 def test_worlds_pass_as_they_are(worlds):
     vectors = worlds is VECTORS
     assert are_continuous(worlds) == vectors and isinstance(worlds, BatchedWorlds)
@@ -57,7 +57,9 @@ def test_worlds_introduce_themselves_in_one_line():
     assert repr(Worlds(two_cars(), 4)) == "Worlds('two cars', n_worlds=4)"
 
 
-@pytest.mark.parametrize("worlds", [*KINDS[:3], simple_spread(2), VECTORS], ids=repr)
+@pytest.mark.parametrize(
+    "worlds", [*KINDS[:3], simple_spread(2), VECTORS], ids=lambda worlds: type(worlds).__name__
+)
 def test_bad_calls_are_named(worlds):
     """One table for all worlds of the course: the checks are written once."""
     worlds, rng = copy.deepcopy(worlds), np.random.default_rng(0)
