@@ -358,9 +358,8 @@ def train_iql(
         epsilon = config.epsilon(Progress(step, recorder.episodes, None))
         if recorder.is_due():
             check_numbers([*online, *recorder.losses], inputs, replay)
-            policy = policy_of(copy_parameters(online))
-            rates = np.broadcast_to(np.ravel(epsilon), n_seeds)
-            recorder.record(policy, policy.parameters, evaluate, epsilon=rates)
+            learned, rates = copy_parameters(online), np.broadcast_to(np.ravel(epsilon), n_seeds)
+            recorder.record(policy_of(learned), learned, evaluate, epsilon=rates)
             if save_to is not None:
                 save_run(save_to, about, parts)
             if progress is not None:

@@ -154,9 +154,8 @@ def train_maddpg(
     for step in range(recorder.n_steps, config.n_steps + 1):
         if recorder.is_due():
             check_run()
-            policy = policy_of(copy_parameters(nets.actors))
-            scale = config.noise_scale(recorder.n_updates)
-            recorder.record(policy, policy.actors, evaluate, noise=scale)
+            learned, scale = copy_parameters(nets.actors), config.noise_scale(recorder.n_updates)
+            recorder.record(policy_of(learned), learned, evaluate, noise=scale)
             if save_to is not None:
                 save_run(save_to, about, parts)
             if progress is not None:

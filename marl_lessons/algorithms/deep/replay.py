@@ -1,4 +1,4 @@
-"""Experience replay: remember transitions, learn from a random sample of them (Lin 1992; Albrecht et al. 2024, Ch. 8). Lessons 06 and 09."""
+"""Experience replay: remember transitions, learn from a random sample of them (Lin 1992; Albrecht et al. 2024, Ch. 8). Lessons 06, 09 and 10."""
 
 from __future__ import annotations
 

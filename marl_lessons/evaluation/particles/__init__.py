@@ -1,1 +1,1 @@
-"""What is known of the particle worlds beside the learners."""
+"""What is known of the particle worlds beside the learners. Lesson 09."""

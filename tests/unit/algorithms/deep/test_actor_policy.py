@@ -70,13 +70,6 @@ def test_an_agent_acts_on_its_own_observation_alone(continuous):
         assert (joint(others)[:, i] == joint(seen)[:, i]).all()
 
 
-@pytest.mark.parametrize("continuous", [True, False])
-def test_the_same_question_has_the_same_answer(continuous):
-    joint, seen = policy(3, continuous), observations(3)
-    assert (joint(seen) == joint(seen)).all()
-    assert (joint.act(None, seen) == joint(seen)).all()
-
-
 def test_worlds_do_not_disturb_each_other():
     joint, seen = policy(3, True), observations(3)
     assert joint(seen[2:3])[0] == pytest.approx(joint(seen)[2], abs=1e-6)

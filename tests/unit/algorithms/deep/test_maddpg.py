@@ -472,11 +472,6 @@ def test_one_step_is_a_mixture_of_the_old_and_the_new():
     assert after == pytest.approx(0.6 * before + 0.8 * fresh)
 
 
-def test_without_correlation_the_noise_is_white():
-    fresh = np.random.default_rng(4).standard_normal(3)
-    assert (correlated_noise(np.full(3, 9.0), 0.0, np.random.default_rng(4)) == fresh).all()
-
-
 @pytest.mark.parametrize("correlation", [0.0, 0.6, 0.9])
 def test_noise_keeps_its_strength_and_forgets_geometrically(correlation):
     """Standard deviation 1 at all times; correlation ρ^k between steps k apart."""
@@ -487,9 +482,3 @@ def test_noise_keeps_its_strength_and_forgets_geometrically(correlation):
     for k in (1, 2, 5):
         alike = (noise[k:] * noise[:-k]).mean()
         assert alike == pytest.approx(correlation**k, abs=0.05)
-
-
-def test_entries_are_independent():
-    noise = path(0.6)
-    assert np.corrcoef(noise[:, 0], noise[:, 1])[0, 1] == pytest.approx(0.0, abs=0.25)
-    assert np.corrcoef(noise.T)[np.triu_indices(500, 1)].mean() == pytest.approx(0.0, abs=0.01)

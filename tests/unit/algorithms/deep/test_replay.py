@@ -64,18 +64,6 @@ def test_it_keeps_the_latest_and_knows_their_ages(capacity, n_worlds, n_steps, s
         assert batch.ages[s].tolist() == ages
 
 
-def test_a_sample_is_whole_transitions():
-    replay = Replay(10, n_seeds=2, n_agents=3, observation_size=2)
-    add(replay, [[1, 2, 3, 4], [11, 12, 13, 14]], 2)
-    batch = replay.sample(20, generators(0, 1))
-    assert batch.observations.shape == (2, 20, 3, 2) and batch.actions.shape == (2, 20, 3)
-    assert batch.actions.dtype == torch.int64
-    assert batch.terminated.dtype == batch.active.dtype == torch.bool
-    for s, b in np.ndindex(2, 20):
-        for name, expected in transition(numbers_of(batch)[s, b], 3, 2).items():
-            assert getattr(batch, name)[s, b].tolist() == expected.tolist()
-
-
 def test_samples_are_uniform():
     replay = Replay(50, n_seeds=1, n_agents=1, observation_size=1)
     for k in range(60):

@@ -5,7 +5,6 @@ import pytest
 
 from marl_lessons.envs import simple_speaker_listener, simple_spread, simple_tag
 from marl_lessons.evaluation.particles.drift import (
-    LawDrift,
     bootstrap_drift,
     joint_law_drift,
     own_law_drift,
@@ -308,8 +307,3 @@ def usual():
 def test_bad_input_is_refused_by_name(usual, drift, name, value, named):
     with pytest.raises(ValueError, match=rf"^{named}"):
         drift(**{**usual, name: value})
-
-
-def test_the_result_is_two_histories(usual):
-    drift = own_law_drift(**usual)
-    assert isinstance(drift, LawDrift) and [x.shape for x in drift] == [(1,), (1,)]

@@ -44,13 +44,6 @@ def fly(forces, start=0.0):
     return np.array(places)
 
 
-@given(st.lists(st.floats(-1, 1), min_size=1, max_size=30))
-def test_responses_add_up_to_the_flight(forces):
-    matrix = responses(len(forces))
-    assert matrix.shape == (len(forces), len(forces) - 1)
-    assert np.allclose(matrix @ np.array(forces[:-1]), fly(forces), atol=1e-12)
-
-
 @given(st.integers(0, 10**6), st.integers(1, 8), st.floats(0.1, 10))
 def test_bounded_least_squares_meets_the_conditions_of_a_minimum(seed, k, scale):
     rng = np.random.default_rng(seed)
@@ -267,26 +260,6 @@ def test_played_listeners_stay_within_what_is_possible():
     assert centre.mean() < best_untold_return(
         start, landmarks
     ).mean() + 25 * spread.std() / np.sqrt(1000)
-
-
-def test_the_order_of_the_references():
-    """More knowledge returns more, in both forms of action."""
-    for continuous in (True, False):
-        for scene, names in (
-            ("simple_spread", ["random", "no_op", "to_nearest", "to_assigned"]),
-            ("simple_speaker_listener", SCENES["simple_speaker_listener"][1]),
-        ):
-            worlds = SCENES[scene][0](1000, continuous_actions=continuous)
-            means = {
-                name: play_episodes(
-                    worlds, way_of_acting(name), 1, np.random.default_rng(2)
-                ).returns.mean()
-                for name in names
-            }
-            order = [n for n in names if n != "random"]
-            assert means["random"] < means["no_op"] and [means[n] for n in order] == sorted(
-                means[n] for n in order
-            )
 
 
 def test_spread_of_other_sizes():
