@@ -1,7 +1,7 @@
-"""Agents that talk: a message buffer for learners with tables, signalling games, RIAL and DIAL, CommNet with gate or attention.
+"""Agents that talk: message buffers for tables, signalling games, RIAL and DIAL, CommNet with gate or attention. Lesson 10.
 
 What works with networks needs PyTorch and is not imported here, such as
-``from marl_lessons.algorithms.talk.commnet import CommNet``. Lesson 10.
+``from marl_lessons.algorithms.talk.commnet import CommNet``.
 """
 
 from marl_lessons.algorithms.talk.languages import crossing_language, junction_language

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from marl_lessons.algorithms.talk.worlds import Language
@@ -38,18 +36,15 @@ def hear_place(worlds: BlindCrossing, messages: np.ndarray, spoke: np.ndarray) -
 
 
 def crossing_language(
-    worlds: BlindCrossing,
-    kind: str,
-    rng: np.random.Generator | None = None,
-    n_symbols: int = 2,
+    worlds: BlindCrossing, kind: str, rng: np.random.Generator | None = None
 ) -> Language:
     """A language for ``ListeningWorlds(worlds, *crossing_language(worlds, kind))``.
 
     nothing        nobody listens: what a driver knows is its own place
     one bit        each says its place, and listens for one thing: is the other nearer? See :func:`hear_who_is_nearer`
     distance       each says its place and hears the other's: the table grows by the number of places
-    random symbol  each says one of ``n_symbols`` that ``rng`` draws anew every second, and hears the other's; where there is
-                   nobody to say one it hears a symbol all the same, so that silence tells nothing either
+    random symbol  each says 0 or 1, as ``rng`` draws anew every second, and hears the other's; where there is nobody to say one
+                   it hears a symbol all the same, so that silence tells nothing either
     """
     worlds = check_crossing("worlds", worlds)
     if kind == "nothing":
@@ -60,17 +55,17 @@ def crossing_language(
         return Language(say_place, hear_place, worlds.n_local_states)
     if kind != "random symbol":
         raise ValueError(f"kind is {kind!r:.80}; allowed are {', '.join(KINDS)}")
-    n_symbols, rng = as_count("n_symbols", n_symbols), as_generator("rng", rng)
+    rng = as_generator("rng", rng)
 
     def say_anything(worlds):
-        return rng.integers(n_symbols, size=(worlds.n_worlds, 2, 1))
+        return rng.integers(2, size=(worlds.n_worlds, 2, 1))
 
     def hear_symbol(worlds, messages, spoke):
-        static = rng.integers(n_symbols, size=spoke.shape[:2])
-        symbol = np.clip(np.rint(messages[:, :, 0, 0]), 0, n_symbols - 1).astype(int)
+        static = rng.integers(2, size=spoke.shape[:2])
+        symbol = np.clip(np.rint(messages[:, :, 0, 0]), 0, 1).astype(int)
         return np.where(spoke[:, :, 0], symbol, static)
 
-    return Language(say_anything, hear_symbol, n_symbols)
+    return Language(say_anything, hear_symbol, 2)
 
 
 # At the junction every car says which route it is on and how far along. A listener with a table cannot keep all that: it asks
@@ -106,21 +101,19 @@ def answers(worlds: TrafficJunction, messages: np.ndarray) -> np.ndarray:
     return np.any(found, axis=3)
 
 
-def hear_bits(n_bits: int) -> Callable:
-    """``hear``: the answers to the first ``n_bits`` of the ``QUESTIONS`` as one number, Σ_k 2^k · answer k."""
-
-    def hear(worlds, messages, spoke):
-        weights = 2 ** np.arange(n_bits)
-        return np.tensordot(weights, answers(worlds, messages)[:n_bits], axes=1)
-
-    return hear
-
-
 def junction_language(worlds: TrafficJunction, n_bits: int) -> Language:
-    """A language of 0 to 3 bits for ``ListeningWorlds(worlds, *junction_language(worlds, n_bits))``, on the easy level."""
+    """A language of 0 to 3 bits for ``ListeningWorlds(worlds, *junction_language(worlds, n_bits))``, on the easy level.
+
+    A car hears the answers to the first ``n_bits`` of the ``QUESTIONS`` as one number, Σ_k 2^k · answer k.
+    """
     level = check_junction("worlds", worlds).level.name
     if level != "easy":
         raise ValueError(f"worlds: level {level}; these questions are for the easy one")
     if as_count("n_bits", n_bits, low=0) > len(QUESTIONS):
         raise ValueError(f"n_bits is {n_bits}; allowed are 0 to {len(QUESTIONS)}")
-    return Language(say_route_and_cell, hear_bits(n_bits), 2 ** int(n_bits))
+    weights = 2 ** np.arange(n_bits)
+
+    def hear(worlds, messages, spoke):
+        return np.tensordot(weights, answers(worlds, messages)[:n_bits], axes=1)
+
+    return Language(say_route_and_cell, hear, 2 ** int(n_bits))

@@ -242,10 +242,6 @@ def train_riddle(
         np.stack(history.evaluations)[-1].round(2)
     """
     config, seeds = as_config(config, RiddleConfig), as_seeds(seeds)
-    if len(set(seeds)) < len(seeds):
-        raise ValueError(
-            f"seeds: {seeds!r:.80} names a seed twice; seeds are independent runs, each is allowed once"
-        )
     check_functions(progress=progress, evaluate=evaluate)
     generators = [torch.Generator().manual_seed(seed % 2**63) for seed in seeds]
     n_outputs = N_ACTIONS + N_VOICE[config.kind]

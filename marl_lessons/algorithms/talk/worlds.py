@@ -106,7 +106,8 @@ def mark_present(observations: np.ndarray, present: np.ndarray) -> np.ndarray:
     sees zeros, such as bits that are all 0, sees TRACE first: too little to change any sum, and yet not nothing.
     """
     present = as_booleans("present", present, np.shape(observations)[:2])
-    marked = np.where(present[..., None], observations, 0.0).astype(np.float32)
+    with np.errstate(over="ignore"):  # what is beyond float32 is refused where it is learned from
+        marked = np.where(present[..., None], observations, 0.0).astype(np.float32)
     marked[present & ~marked.any(axis=-1), 0] = TRACE
     return marked
 

@@ -174,7 +174,6 @@ def test_muted_cars_are_not_mistaken_for_cars_at_the_entry():
         (lambda: crossing_language(BlindCrossing(1), "two bits"), "kind is 'two bits'; allowed"),
         (lambda: crossing_language(BlindCrossing(1), ["nothing"]), "kind"),
         (lambda: crossing_language(BlindCrossing(1), "random symbol"), "rng"),
-        (lambda: crossing_language(BlindCrossing(1), "random symbol", np.random.default_rng(0), 0), "n_symbols"),
     ],
 )  # fmt: skip
 def test_languages_refuse_what_does_not_fit(call, name):
