@@ -61,12 +61,17 @@ def normalise(notebook: Any) -> Any:
 
 
 def tidy_outputs(outputs: list[Any], count: int | None) -> list[Any]:
-    """Outputs without widget views, printed text in one piece, results numbered like their cell."""
+    """Outputs without widget views, printed text in one piece, results numbered like their cell.
+
+    A picture is stored as its PNG alone: viewers that clean HTML would prefer that and lose the picture.
+    """
     kept: list[Any] = []
     for output in outputs:
         if "data" in output:
             output.data.pop(WIDGET_VIEW, None)
             output.metadata.pop(WIDGET_VIEW, None)
+            if "image/png" in output.data:
+                output.data.pop("text/html", None)
             if not output.data:
                 continue
         if output.output_type == "execute_result":

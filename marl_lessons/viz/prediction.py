@@ -12,6 +12,7 @@ import ipywidgets as widgets
 from marl_lessons.viz.widgets import display_with_fallback
 
 QUESTION_FOLDER = Path(__file__).with_name("questions")
+GAP = 6  # lines between a question and its answer on a page without widgets, where nothing can be folded
 
 
 @dataclass(frozen=True)
@@ -44,15 +45,17 @@ class Question:
         )
 
     def as_text(self) -> str:
-        """The question with its options as plain text."""
-        return "\n".join([f"Predict: {self.text}", *(f"  ( ) {option}" for option in self.options)])
+        """The question, its options and, some lines below, the answer, as plain text."""
+        options = [f"  ( ) {option}" for option in self.options]
+        answer = f"Answer: {self.options[self.answer]}. {self.reasons[self.answer]}"
+        return "\n".join([f"Predict: {self.text}", *options, *["  ⋮"] * GAP, answer])
 
     def as_html(self) -> str:
-        """The question with its answers folded, for a page without widgets."""
+        """The same as HTML, with tags alone that viewers leave in when they clean a page (`<details>` they do not)."""
         options = "".join(f"<li>{html.escape(option)}</li>" for option in self.options)
-        body = f"{html.escape(self.options[self.answer])}. {html.escape(self.reasons[self.answer])}"
-        answer = f"<details><summary>Answer</summary><p>{body}</p></details>"
-        return f"<p><b>Predict.</b> {html.escape(self.text)}</p><ul>{options}</ul>{answer}"
+        answer = html.escape(f"{self.options[self.answer]}. {self.reasons[self.answer]}")
+        question = f"<div><b>Predict.</b> {html.escape(self.text)}</div><ul>{options}</ul>"
+        return f"{question}{'<div>⋮</div>' * GAP}<div><b>Answer.</b> {answer}</div>"
 
 
 def load_questions(lesson: str) -> dict[str, Question]:
@@ -106,5 +109,5 @@ class predict:
         )
 
     def _ipython_display_(self) -> None:
-        page = {"text/html": self.question.as_html(), "text/plain": self.question.as_text()}
-        display_with_fallback(self.box, page)
+        contents = {"text/html": self.question.as_html(), "text/plain": self.question.as_text()}
+        display_with_fallback(self.box, contents, {})

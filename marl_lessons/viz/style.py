@@ -5,16 +5,17 @@ from __future__ import annotations
 import base64
 import html
 import io
+import sys
 from pathlib import Path
 
-import matplotlib
+import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-STYLE = matplotlib.rc_params_from_file(
-    Path(__file__).with_name("lessons.mplstyle"), use_default_template=False
-)
+STYLE_FILE = Path(__file__).with_name("lessons.mplstyle")
+# The library's defaults first: whatever style the reader has chosen before, every colour is ours.
+STYLE = ["default", matplotlib.rc_params_from_file(STYLE_FILE, use_default_template=False)]
 
 BLUE, VERMILION, GREEN, PINK, ORANGE, SKY, BLACK = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000",
@@ -32,7 +33,8 @@ LIGHT_COLOURS = {"green": "#009E73", "yellow": "#F0C000", "red": "#C8102E"}
 
 def use_style() -> None:
     """Make the lessons' style the default for figures drawn with matplotlib in this process."""
-    matplotlib.rcParams.update(STYLE)
+    matplotlib.style.use(STYLE)
+    matplotlib.rcParams["figure.max_open_warning"] = 0  # a film's frames are open together
 
 
 def new_figure(
@@ -43,7 +45,7 @@ def new_figure(
     Margins leave room for a title and axis labels; ``spacing`` (left, right, bottom, top, wspace, hspace as fractions, as
     in matplotlib's ``subplots_adjust``) overrides them.
     """
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.style.context(STYLE):
         figure = Figure(figsize=size)
         FigureCanvasAgg(figure)
         axes = figure.subplots(n_rows, n_columns, squeeze=False)
@@ -59,11 +61,16 @@ def new_figure(
 
 
 def png(figure: Figure, colours: int | None = None) -> bytes:
-    """``figure`` as a PNG. With ``colours`` (2 to 256) it is reduced to so many, a third of the size in a notebook."""
+    """``figure`` as a PNG. With ``colours`` (2 to 256) it is reduced to so many, a third of the size in a notebook.
+
+    A figure of ``plt.subplots()`` is closed, so that the notebook does not show it once more.
+    """
     from PIL import Image
 
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close(figure)
     buffer = io.BytesIO()
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.style.context(STYLE):
         canvas = FigureCanvasAgg(figure)
         figure.set_dpi(matplotlib.rcParams["savefig.dpi"])
         canvas.draw()
@@ -77,27 +84,36 @@ def png(figure: Figure, colours: int | None = None) -> bytes:
     return buffer.getvalue()
 
 
+def as_description(alt: str) -> str:
+    """``alt`` as it is; raises ValueError if it is empty."""
+    if not isinstance(alt, str) or not alt.strip():
+        raise ValueError(f"alt is {alt!r}; a sentence is needed that says what the picture shows")
+    return alt
+
+
 def image_tag(data: bytes, alt: str) -> str:
     """An HTML image with its description inside the tag, as wide as the page at most."""
     encoded = base64.b64encode(data).decode()
     return f'<img alt="{html.escape(alt)}" style="max-width:100%" src="data:image/png;base64,{encoded}">'
 
 
+def png_bundle(data: bytes, alt: str) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    """The PNG ``data`` and its description as Jupyter's (contents by MIME type, their metadata)."""
+    contents = {"image/png": base64.b64encode(data).decode(), "text/plain": alt}
+    return contents, {"image/png": {"alt": alt}}
+
+
 class Picture:
-    """A figure with a description: shown as HTML with alternative text, with a PNG for readers that take no HTML."""
+    """A figure with a description.
+
+    JupyterLab gives no alternative text to a PNG, so that a notebook at work shows the picture as HTML. What
+    the lessons store is the PNG with its description alone: viewers that clean HTML would lose the picture.
+    """
 
     def __init__(self, figure: Figure, alt: str):
-        """``alt`` says in a sentence what the figure shows; raises ValueError if it is empty."""
-        if not isinstance(alt, str) or not alt.strip():
-            raise ValueError(
-                f"alt is {alt!r}; a sentence is needed that says what the figure shows"
-            )
-        self.data, self.alt = png(figure, colours=160), alt
+        """``alt`` says in a sentence what the figure shows."""
+        self.data, self.alt = png(figure, colours=160), as_description(alt)
 
-    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
-        encoded = base64.b64encode(self.data).decode()
-        return {
-            "text/html": image_tag(self.data, self.alt),
-            "image/png": encoded,
-            "text/plain": self.alt,
-        }
+    def _repr_mimebundle_(self, include=None, exclude=None) -> tuple[dict, dict]:
+        contents, metadata = png_bundle(self.data, self.alt)
+        return {"text/html": image_tag(self.data, self.alt), **contents}, metadata

@@ -1,4 +1,4 @@
-"""The widget frame: sliders that redraw a figure, with a picture for readers without a running kernel."""
+"""What moves: sliders that redraw a figure, films, a progress bar; a picture stands for each where no kernel runs."""
 
 from __future__ import annotations
 
@@ -6,101 +6,94 @@ import base64
 import hashlib
 import html
 import json
+import math
 import sys
 from collections.abc import Callable, Iterable
+from numbers import Real
 from pathlib import Path
 
 import ipywidgets as widgets
+import numpy as np
+from IPython import get_ipython
 from IPython.display import clear_output, display
 from matplotlib.figure import Figure
 
 from marl_lessons.checks import as_count
-from marl_lessons.viz.style import image_tag, png
+from marl_lessons.viz.style import as_description, image_tag, png, png_bundle
 
-# Showing a widget together with what readers without a running kernel see in its place.
+MAX_CONTROLS = 4
+BAR_WIDTH = 40
+PLAYER = Path(__file__).with_name("player.js")
 
 
-def display_with_fallback(box: widgets.Widget, fallback: dict[str, str]) -> None:
-    """Show ``box``; pages without a kernel show ``fallback`` (MIME type to content, "text/plain" among them).
+def display_with_fallback(box: widgets.Widget, contents: dict[str, str], metadata: dict) -> None:
+    """Show ``box``; pages without a kernel show ``contents`` by MIME type ("text/plain" among them).
 
-    Colab may prefer the fallback in a bundle of both: there the widget is shown alone.
+    Colab may prefer those in a bundle of both: there the widget is shown alone.
     """
     if "google.colab" in sys.modules:
         display(box)
         return
     view = {"version_major": 2, "version_minor": 0, "model_id": box.model_id}
-    display({"application/vnd.jupyter.widget-view+json": view, **fallback}, raw=True)
-
-
-# A progress bar for the few cells that take long; it leaves nothing behind.
-
-WIDTH = 40
+    bundle = {"application/vnd.jupyter.widget-view+json": view, **contents}
+    display(bundle, metadata=metadata, raw=True)
 
 
 def progress_bar(label: str) -> Callable[[float], None]:
     """A function to be called with the share done, from 0 to 1: it shows a bar of text, and removes it at 1.
 
-    What the cell printed before it goes as well, so train first and print afterwards.
+    In a notebook, what the cell printed before goes as well, so train first and print afterwards. Outside, the bar
+    stands on one line of a terminal; a file gets none.
     """
+    in_notebook = hasattr(get_ipython(), "kernel")
 
     def show(share: float) -> None:
-        clear_output(wait=bool(share < 1))
-        if share < 1:
-            full = int(WIDTH * share)
-            print(f"{label}: [{'#' * full}{'.' * (WIDTH - full)}] {share:4.0%}", flush=True)
+        full = int(BAR_WIDTH * share)
+        bar = f"{label}: [{'#' * full}{'.' * (BAR_WIDTH - full)}] {share:4.0%}"
+        if in_notebook:
+            clear_output(wait=bool(share < 1))
+            if share < 1:
+                print(bar, flush=True)
+        elif sys.stdout.isatty():
+            print(f"\r{bar if share < 1 else ' ' * len(bar)}\r", end="", flush=True)
 
     return show
-
-
-# Animations as flip-books: pictures in the page, a few lines of JavaScript, and a still for readers without it.
-
-PLAYER = Path(__file__).with_name("player.js")
 
 
 class Animation:
     """A flip-book of figures with a play button and a slider; nothing moves before the reader presses play.
 
     ``figures``: the frames, all of one size; ``alt``: what the animation shows, in a sentence; ``still``: index of the
-    frame that stands for all (default: the last); ``frames_per_second``: speed.
+    frame that stands for all where no script runs (default: the last); ``frames_per_second``: speed.
     """
 
     def __init__(
         self, figures: Iterable[Figure], alt: str, still: int = -1, frames_per_second: int = 8
     ):
         """Draw all frames at once."""
-        self.frames = [png(figure, colours=32) for figure in figures]
+        self.alt, self.frames = as_description(alt), [png(figure, colours=32) for figure in figures]
         if not self.frames:
             raise ValueError("figures is empty; at least one frame is needed")
-        if not isinstance(alt, str) or not alt.strip():
-            raise ValueError(
-                f"alt is {alt!r}; a sentence is needed that says what the animation shows"
-            )
         if not -len(self.frames) <= still < len(self.frames):
             raise ValueError(
                 f"still is {still}; allowed are {-len(self.frames)} to {len(self.frames) - 1}"
             )
-        self.alt, self.still = alt, still % len(self.frames)
+        self.still = still % len(self.frames)
         self.interval = 1000 // as_count("frames_per_second", frames_per_second)
 
-    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
+    def _repr_mimebundle_(self, include=None, exclude=None) -> tuple[dict, dict]:
         encoded = [base64.b64encode(frame).decode() for frame in self.frames]
-        name = "marl-animation-" + hashlib.sha256(self.frames[self.still]).hexdigest()[:8]
-        settings = json.dumps(
-            {"id": name, "interval": self.interval, "still": self.still, "frames": encoded}
-        )
+        film = {"interval": self.interval, "still": self.still, "frames": encoded}
+        name = hashlib.sha256(json.dumps(film).encode()).hexdigest()[:12]
         page = (
-            f'<div id="{name}" class="marl-animation">{image_tag(self.frames[self.still], self.alt)}'
+            f'<div class="marl-animation" data-film="{name}">{image_tag(self.frames[self.still], self.alt)}'
             f'<div class="marl-controls" style="display:none"><button type="button">Play</button> '
             f'<input type="range" min="0" max="{len(encoded) - 1}" value="{self.still}" '
             f'aria-label="frame of the animation: {html.escape(self.alt)}"></div></div>'
-            f"<script>({PLAYER.read_text(encoding='utf-8').strip()})({settings});</script>"
+            f"<script>({PLAYER.read_text(encoding='utf-8').strip()})({json.dumps({'film': name, **film})});</script>"
         )
-        return {"text/html": page, "image/png": encoded[self.still], "text/plain": self.alt}
-
-
-# ------------------------------------------------------------
-
-MAX_CONTROLS = 4
+        contents, metadata = png_bundle(self.frames[self.still], self.alt)
+        return {"text/html": page, **contents}, metadata
 
 
 def slider(label: str, options, value=None) -> widgets.SelectionSlider:
@@ -143,7 +136,7 @@ def span(label: str, options, value) -> widgets.SelectionRangeSlider:
 def _as_pairs(options, form: str) -> list[tuple[str, object]]:
     """``options`` as (text, value) pairs, values written in the format ``form``; or ValueError naming ``options``."""
     try:
-        given = list(options)
+        given = options.tolist() if isinstance(options, np.ndarray) else list(options)
         pairs = [
             o if isinstance(o, tuple) else (format(o, form) if form else str(o), o) for o in given
         ]
@@ -160,15 +153,18 @@ def _as_pairs(options, form: str) -> list[tuple[str, object]]:
 
 
 def _as_option(name: str, value, pairs: list[tuple[str, object]]):
-    """``value`` as it is; raises ValueError naming ``name`` unless it is the value of one of ``pairs``."""
+    """The option that equals ``value``, within rounding for numbers; raises ValueError naming ``name`` if none does."""
     allowed = [option for _, option in pairs]
-    if value not in allowed:
-        raise ValueError(f"{name} is {value!r:.80}; allowed are {allowed!r:.200}")
-    return value
+    for option in allowed:
+        numbers = isinstance(value, Real) and isinstance(option, Real)
+        if option == value or (numbers and math.isclose(option, value, rel_tol=1e-9)):
+            return option
+    raise ValueError(f"{name} is {value!r:.80}; allowed are {allowed!r:.200}")
 
 
 def _labelled(kind, label: str, **traits):
-    layout = widgets.Layout(width="min(520px, 100%)")
+    """A control with its label beside it; in a narrow pane the label takes a line of its own, above."""
+    layout = widgets.Layout(width="min(520px, 100%)", height="auto", flex_flow="row wrap")
     return kind(description=label, style={"description_width": "210px"}, layout=layout, **traits)
 
 
@@ -214,12 +210,12 @@ class Interactive:
             raise ValueError(f"draw: expected a function that returns a figure, got {draw!r:.80}")
         if not 1 <= len(controls) <= MAX_CONTROLS:
             raise ValueError(f"controls: {len(controls)} given; allowed are 1 to {MAX_CONTROLS}")
-        if not isinstance(alt, str) or not alt.strip():
-            raise ValueError(
-                f"alt is {alt!r}; a sentence is needed that says what the figure shows"
-            )
         below = {} if moment is None else {"moment": moment}
-        self.draw, self.alt, self.controls = draw, alt, _as_controls(controls | below)
+        self.draw, self.alt, self.controls = (
+            draw,
+            as_description(alt),
+            _as_controls(controls | below),
+        )
         self.still = png(draw(**self.values), colours=160)
         self.image = widgets.HTML(image_tag(self.still, alt))
         for control in self.controls.values():
@@ -240,9 +236,4 @@ class Interactive:
             self.image.value = f'<p role="alert">This setting could not be drawn. {message}</p>'
 
     def _ipython_display_(self) -> None:
-        picture = {
-            "image/png": base64.b64encode(self.still).decode(),
-            "text/html": image_tag(self.still, self.alt),
-            "text/plain": self.alt,
-        }
-        display_with_fallback(self.box, picture)
+        display_with_fallback(self.box, *png_bundle(self.still, self.alt))

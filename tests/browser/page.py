@@ -158,10 +158,10 @@ class NotebookPage:
 
 @contextlib.contextmanager
 def open_notebook(
-    browser: Any, server: LabServer, name: str, seconds: float = OPEN_SECONDS
+    browser: Any, server: LabServer, name: str, seconds: float = OPEN_SECONDS, width: int = 1366
 ) -> Iterator[NotebookPage]:
-    """Open ``name`` (a path below ``server.folder``) in a fresh page and wait for its kernel."""
-    context = browser.new_context(viewport={"width": 1280, "height": 1000})
+    """Open ``name`` (a path below ``server.folder``) in a fresh page ``width`` px wide and wait for its kernel."""
+    context = browser.new_context(viewport={"width": width, "height": 1000}, has_touch=True)
     context.set_default_timeout(1000 * WIDGET_SECONDS)
     opened = NotebookPage(context.new_page())
     try:
@@ -171,6 +171,8 @@ def open_notebook(
         )
         opened.page.wait_for_function(KERNEL_IS_READY, timeout=1000 * seconds, polling=200)
         opened.page.evaluate(FOLLOW_WIDGET_MESSAGES)
+        if width < 800:  # a reader with so little room closes the list of files first
+            opened.page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
         yield opened
     finally:
         context.close()

@@ -66,10 +66,9 @@ Animation([line(slope) for slope in range(4)], "A line that rises.", frames_per_
 """
 STUCK = """
 from IPython.display import HTML
-from marl_lessons.viz.animation import Animation
-HTML(Animation([line(slope) for slope in range(4)], "A line that rises.")._repr_mimebundle_()["text/html"]
+HTML(Animation([line(slope) for slope in range(4)], "A line that rises.")._repr_mimebundle_()[0]["text/html"]
     .replace("<script>", "<pre hidden>").replace("</script>", "</pre>")
-    .replace("display:none", "display:block").replace('id="', 'id="stuck-'))
+    .replace("display:none", "display:block").replace('data-film="', 'data-film="stuck-'))
 """
 
 

@@ -22,20 +22,30 @@ def frames(n: int):
         yield figure
 
 
+def page(film: Animation) -> tuple[dict, dict]:
+    """The film's bundle and the settings of its script."""
+    bundle, metadata = film._repr_mimebundle_()
+    assert metadata == {"image/png": {"alt": film.alt}}
+    return bundle, json.loads(re.search(r"\)\((\{.*\})\);</script>", bundle["text/html"])[1])
+
+
 def test_page_holds_still_and_all_frames() -> None:
-    bundle = Animation(frames(3), "A line that turns.", still=1)._repr_mimebundle_()
-    settings = json.loads(re.search(r"\)\((\{.*\})\);</script>", bundle["text/html"])[1])
-    assert len(set(settings["frames"])) == 3
-    assert settings["still"] == 1 and settings["frames"][1] == bundle["image/png"]
+    bundle, film = page(Animation(frames(3), "A line that turns.", still=1))
+    assert len(set(film["frames"])) == 3
+    assert film["still"] == 1 and film["frames"][1] == bundle["image/png"]
     assert 'alt="A line that turns."' in bundle["text/html"]
-    assert settings["id"] in bundle["text/html"].split("<script>")[0]
+    assert f'data-film="{film["film"]}"' in bundle["text/html"].split("<script>")[0]
 
 
-def test_same_frames_same_page() -> None:
-    assert (
-        Animation(frames(2), "A line.")._repr_mimebundle_()
-        == Animation(frames(2), "A line.")._repr_mimebundle_()
-    )
+def test_same_frames_same_page_and_films_of_one_still_have_their_own_names() -> None:
+    assert page(Animation(frames(2), "A line.")) == page(Animation(frames(2), "A line."))
+    films = [
+        Animation(frames(2), "Two.", still=0),
+        Animation(frames(3), "Three.", still=0),
+        Animation(frames(3), "Slow.", still=0, frames_per_second=2),
+    ]
+    assert len({page(film)[1]["film"] for film in films}) == 3
+    assert len({page(film)[0]["image/png"] for film in films}) == 1
 
 
 @pytest.mark.parametrize(

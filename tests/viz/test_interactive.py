@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import re
+import warnings
 
+import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from marl_lessons.viz import Interactive, Picture, choice, new_figure, slider, span
+from marl_lessons.viz import (
+    Animation,
+    Interactive,
+    Picture,
+    choice,
+    new_figure,
+    slider,
+    span,
+    use_style,
+)
 from marl_lessons.viz import widgets as module
 
 
@@ -58,10 +70,10 @@ def test_bundle_has_a_picture_a_description_and_the_widget(monkeypatch: pytest.M
     widget = make()
     widget._ipython_display_()
     (bundle,), options = shown[0]
-    assert options == {"raw": True}
+    assert options == {"metadata": {"image/png": {"alt": "A bar & its height."}}, "raw": True}
     assert bundle["text/plain"] == "A bar & its height."
     assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == widget.box.model_id
-    assert bundle["image/png"] in bundle["text/html"]
+    assert bundle["image/png"] in widget.image.value and "text/html" not in bundle
 
 
 def test_colab_shows_the_widget_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +111,8 @@ def test_a_description_is_needed(alt) -> None:
 def test_picture_is_the_same_every_time_and_carries_its_description() -> None:
     one, two = (Picture(draw_bar(3.0), 'A "bar".')._repr_mimebundle_() for _ in range(2))
     assert one == two
-    assert one["text/plain"] == 'A "bar".'
+    one, metadata = one
+    assert one["text/plain"] == metadata["image/png"]["alt"] == 'A "bar".'
     assert re.match(
         r'<img alt="A &quot;bar&quot;." style="[^"]*" src="data:image/png;base64,', one["text/html"]
     )
@@ -124,6 +137,35 @@ def test_a_value_must_be_among_the_options(value) -> None:
     for make_control in (slider, choice):
         with pytest.raises(ValueError, match=r"^value is .*; allowed are \[1, 2\]"):
             make_control("x", [1, ("two", 2)], value=value)
+
+
+def test_a_value_is_found_within_rounding() -> None:
+    for make_control, value, expected in (
+        (slider, 0.3, 0.1 * 3),
+        (choice, 0.3, 0.1 * 3),
+        (span, (0.3, 0.7), (0.1 * 3, 0.1 * 7)),
+    ):
+        assert make_control("p", np.linspace(0, 1, 11), value).value == expected
+    with pytest.raises(ValueError, match=r"^value is 0.31; allowed are \[0.0, 0.1, "):
+        slider("p", np.linspace(0, 1, 11), 0.31)
+
+
+def test_figures_of_pyplot_are_closed_once_drawn() -> None:
+    def draw(height: float) -> Figure:
+        figure, ax = plt.subplots(figsize=(2, 1.5))
+        ax.plot([0, height])
+        return figure
+
+    use_style()
+    widget = Interactive(draw, "A line.", height=slider("height", range(3)))
+    Picture(draw(1), "A line.")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Animation([draw(height) for height in range(24)], "A line that rises.")
+    assert plt.get_fignums() == []
+    first = widget.image.value
+    widget.controls["height"].value = 2
+    assert plt.get_fignums() == [] and "<img" in widget.image.value != first
 
 
 @pytest.mark.parametrize("value", [None, 1, (1,), (1, 2, 3), "12", (1, 9), (9, 1), (2, 1), {1: 2}])

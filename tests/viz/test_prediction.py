@@ -47,11 +47,12 @@ def test_answering_gives_the_reason_and_the_right_answer() -> None:
     assert "Yes" in shown.feedback.value
 
 
-def test_page_without_widgets_has_question_options_and_folded_answer() -> None:
+def test_page_without_widgets_has_question_options_and_below_them_the_answer() -> None:
     question = predict("00.first").question
-    assert all(option in question.as_text() for option in question.options)
-    assert question.reasons[question.answer] not in question.as_text()
-    assert "<details>" in question.as_html()
+    for page in (question.as_text(), question.as_html()):
+        assert all(option in page for option in question.options)
+        answer = page.index(question.reasons[question.answer])
+        assert page[:answer].count("⋮") == 6 and "⋮" not in page[answer:]
 
 
 @pytest.mark.parametrize("name", ["00.nothing", "99.first", "first"])

@@ -1,5 +1,7 @@
 """The progress bar: it fills, and leaves nothing behind."""
 
+from types import SimpleNamespace
+
 from marl_lessons.algorithms import TabularConfig, minimax_q
 from marl_lessons.envs import CATALOGUE
 from marl_lessons.viz import progress_bar, widgets
@@ -7,6 +9,7 @@ from marl_lessons.viz import progress_bar, widgets
 
 def test_the_bar_fills_and_goes(capsys, monkeypatch) -> None:
     cleared = []
+    monkeypatch.setattr(widgets, "get_ipython", lambda: SimpleNamespace(kernel=None))
     monkeypatch.setattr(widgets, "clear_output", lambda wait=False: cleared.append(wait))
     show = progress_bar("training")
     for share in (0.25, 0.5, 1.0):
@@ -19,6 +22,18 @@ def test_the_bar_fills_and_goes(capsys, monkeypatch) -> None:
         True,
         False,
     ]  # the last one clears at once, and nothing is printed after it
+
+
+def test_outside_a_notebook_the_bar_keeps_to_one_line_of_a_terminal(capsys, monkeypatch) -> None:
+    for share in (0.25, 0.5, 1.0):
+        progress_bar("training")(share)
+    assert capsys.readouterr().out == ""
+    monkeypatch.setattr(widgets.sys.stdout, "isatty", lambda: True)
+    for share in (0.25, 0.5, 1.0):
+        progress_bar("training")(share)
+    shown = capsys.readouterr().out
+    assert "\n" not in shown and "\x1b" not in shown and "25%" in shown
+    assert shown.endswith(f"\r{' ' * 57}\r")
 
 
 def test_a_learner_reports_every_hundredth_and_the_end() -> None:
