@@ -1,8 +1,4 @@
-"""Minimax-Q: Q-learning for zero-sum games of two, in which a state is worth what the game played there is worth.
-
-All seeds advance together. :func:`minimax_q_target`, :func:`rounded` and :class:`SolvedGames` take arrays that their callers
-have checked: they check nothing themselves.
-"""
+"""Minimax-Q: Q-learning for zero-sum games of two, where a state is worth what the game played there is worth. Lesson 04."""
 
 from __future__ import annotations
 
@@ -11,14 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from marl_lessons.algorithms.settings import as_config
-from marl_lessons.algorithms.tables.history import (
-    History,
-    Recorder,
-    TabularConfig,
-    draw_actions,
-    experience,
-)
-from marl_lessons.algorithms.tables.rules import td_update
+from marl_lessons.algorithms.tables.history import History, Recorder, TabularConfig, experience
+from marl_lessons.algorithms.tables.rules import draw_actions, td_update
 from marl_lessons.algorithms.tables.schedules import Progress
 from marl_lessons.checks import as_distributions, as_number
 from marl_lessons.envs.games.matrix_games import cancels
@@ -69,18 +59,15 @@ class SolvedGames:
         """Make value and strategy of ``games[...]`` ready for use; when one has to be solved, solve all that wait."""
         if self._waits[games].any():
             waiting = self._waits.nonzero()[0]
-            payoffs = rounded(self._q[waiting], self._tolerance / 100)
+            payoffs, unit = self._q[waiting], self._tolerance / 100
+            if unit > 1e-12:
+                payoffs = np.round(payoffs / unit) * unit
             solved = solve_zero_sum(payoffs, guess=self._basis[waiting])
             self._row[waiting], self._column[waiting] = solved.row, solved.column
             self._basis[waiting] = solved.basis
             self.changed(waiting)
             # Also for tolerance 0, where the brackets are as wide as rounding.
             self._waits[waiting] = False
-
-
-def rounded(numbers: np.ndarray, unit: float) -> np.ndarray:
-    """The multiples of ``unit`` next to ``numbers[...]``; the numbers themselves for units below 1e-12."""
-    return numbers if unit < 1e-12 else np.round(numbers / unit) * unit
 
 
 def minimax_q(
@@ -105,12 +92,12 @@ def minimax_q(
     ``progress`` is called with the share of the steps done, up to 100 times.
 
     Returns a :class:`History` with ``q[K+1, E, n, S, A, O]``, ``visits`` alike, ``policies[K+1, E, n, S, A]`` and
-    ``values[K+1, E, n, S]``; a single learner's has no axis n. Raises ValueError naming ``game`` (also if it is not a
-    zero-sum game of two, or if both learn with different numbers of actions), ``policies``, ``config``, ``seeds``,
-    ``tolerance`` or ``progress``.
+    ``values[K+1, E, n, S]``; a single learner's has no axis n.
     """
     fixed = _check_players(game, policies)
     config, tolerance = as_config(config, TabularConfig), as_number("tolerance", tolerance, 0.0)
+    if progress is not None and not callable(progress):
+        raise ValueError(f"progress: expected a function of the share done, got {progress!r:.80}")
     learners = [i for i in range(2) if fixed[i] is None]
     others = [1 - i for i in learners]
     n_actions, n_others = game.n_actions[learners[0]], game.n_actions[others[0]]
@@ -120,39 +107,35 @@ def minimax_q(
     q[:, :, game.terminal] = 0.0
     visits = np.zeros(q.shape, dtype=np.int64)
     strategies, values = np.empty((*shape, n_actions)), np.empty(shape)
-    recorder = Recorder(config, streams.seeds, q, visits, policies=strategies, values=values)
-    # Flat views of the tables: row (seed, learner, state), entry (row * A + a) * O + o.
-    entries, counts, value = q.reshape(-1), visits.reshape(-1), values.reshape(-1)
-    strategy = strategies.reshape(-1, n_actions)
-    games = SolvedGames(q.reshape(-1, n_actions, n_others), value, strategy, tolerance)
-    first_row = np.arange(shape[0] * shape[1]).reshape(shape[:2]) * game.n_states
+    recorder = Recorder(
+        config, streams.seeds, len(learners), q=q, visits=visits, policies=strategies, values=values
+    )
+    # The matrix games in one row, one for each seed, learner and state: views of the tables.
+    payoffs, counts = q.reshape(-1, n_actions, n_others), visits.reshape(-1, n_actions, n_others)
+    strategy, value = strategies.reshape(-1, n_actions), values.reshape(-1)
+    games = SolvedGames(payoffs, value, strategy, tolerance)
+    first = np.arange(shape[0] * shape[1]).reshape(shape[:2]) * game.n_states
 
     def choose(state, epsilon, uniform):
         action = np.empty((len(state), 2), dtype=np.intp)
-        row = first_row + state[:, None]
-        games.prepare(row)
-        action[:, learners] = draw_actions(
-            strategy.take(row, axis=0), epsilon, uniform[:, :, learners]
-        )
+        here = first + state[:, None]
+        games.prepare(here)
+        action[:, learners] = draw_actions(strategy[here], epsilon, uniform[:, :, learners])
         for i in range(2):
             if fixed[i] is not None:
-                action[:, i] = draw_actions(fixed[i].take(state, axis=0), 0.0, uniform[:, :, i])
+                action[:, i] = draw_actions(fixed[i][state], 0.0, uniform[:, :, i])
         return action
 
-    if progress is not None and not callable(progress):
-        raise ValueError(f"progress: expected a function of the share done, got {progress!r:.80}")
     every = -(-config.n_steps // 100)
     for now in experience(game, config, streams, recorder, choose, learners):
-        row, next_row = first_row + now.state[:, None], first_row + now.next_state[:, None]
-        entry = (row * n_actions + now.action[:, learners]) * n_others + now.action[:, others]
+        here, there = first + now.state[:, None], first + now.next_state[:, None]
+        entry = (here, now.action[:, learners], now.action[:, others])
+        games.prepare(there)
+        target = minimax_q_target(now.reward[:, learners], value[there], now.ends, game.discount)
         counts[entry] += 1
-        ends = now.terminated if config.bootstrap_on_truncation else now.ended
-        games.prepare(next_row)
-        reward = now.reward[:, learners]
-        target = minimax_q_target(reward, value.take(next_row), ends[:, None], game.discount)
-        so_far = Progress(now.step, now.episode, counts.take(entry))
-        td_update(entries, entry, target, config.step_size(so_far))
-        games.changed(row)
+        so_far = Progress(now.step, now.episode, counts[entry])
+        td_update(payoffs, entry, target, config.step_size(so_far))
+        games.changed(here)
         done = now.step + 1
         if progress is not None and (done % every == 0 or done == config.n_steps):
             progress(done / config.n_steps)

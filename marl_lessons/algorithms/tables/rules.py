@@ -1,135 +1,20 @@
-"""The three lines that make a tabular learner: act, form a target, move towards it.
+"""The three lines that make a tabular learner: act, form a target, move towards it. Lessons 02, 05 and 06.
 
-Pure functions of arrays that their callers have checked: they check nothing themselves.
+All are pure functions of arrays. What teams of independent learners do otherwise follows: optimism, and a memory.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
+from marl_lessons.algorithms.settings import RATE, SHARE, check_settings
 from marl_lessons.algorithms.tables.schedules import Schedule, as_schedule
 from marl_lessons.checks import as_number
 
-# Optimistic updates for teams: trust good news more than bad news, because bad news may be the partner's fault.
-
-
-@dataclass(frozen=True)
-class Hysteretic:
-    """Two learning rates: α for good news, β for bad (Matignon, Laurent & Le Fort-Piat 2007).
-
-    negative_step_size   β, where the TD error is negative: a number in [0, 1] or a schedule, typically α / 10. β = α is
-                         plain Q-learning; β = 0 never forgets the best that ever happened.
-    """
-
-    negative_step_size: Schedule | float = 0.01
-
-    def __post_init__(self):
-        """Check the field and turn a number into a constant schedule."""
-        checked = as_schedule("negative_step_size", self.negative_step_size)
-        object.__setattr__(self, "negative_step_size", checked)
-
-
-@dataclass(frozen=True)
-class Distributed:
-    """Distributed Q-learning (Lauer & Riedmiller 2000, Sec. 3): no bad news at all, and a policy that is kept.
-
-    A table entry never falls. The policy of a state is a table of its own: it changes only when the state's best value
-    rises, to the action that made it rise. So two agents that have found one of several equally good joint actions at the
-    same moment stay with it. Begin with values that every joint action can beat, or the first table is never beaten.
-    """
-
-
-@dataclass(frozen=True)
-class Lenient:
-    """Lenient Q-learning, LMRL2 (Wei & Luke 2016): forgive at first, when the partner still explores.
-
-    Every entry has a temperature. Bad news is ignored with a probability that is close to 1 while the entry is hot.
-
-    start        temperature T of every entry at the beginning, above 0 (typical 50)
-    decay        δ: factor by which an entry cools at each visit, in (0, 1] (typical 0.995)
-    leniency     θ: how much a temperature forgives, above 0 (typical 1)
-    coldest      once the mean temperature of a state is below this, its greedy action is taken (typical 2)
-    exploration  ω: above that, actions are drawn by Boltzmann exploration at ω times the mean temperature (typical 1;
-                 above 0). LMRL2 explores so, and by nothing else: the config's ε and temperature are not used, and ε is
-                 recorded as 0.
-    diffusion    τ: share of the next state's mean temperature that an entry takes over, in [0, 1] (typical 0.1)
-    """
-
-    start: float = 50.0
-    decay: float = 0.995
-    leniency: float = 1.0
-    coldest: float = 2.0
-    exploration: float = 1.0
-    diffusion: float = 0.1
-
-    def __post_init__(self):
-        """Check every field."""
-        above_zero = {"start": 1e9, "decay": 1.0, "leniency": 1e9, "exploration": 1e9}
-        for name, high in above_zero.items():
-            number = as_number(name, getattr(self, name), 0.0, high, open_low=True)
-            object.__setattr__(self, name, number)
-        object.__setattr__(self, "coldest", as_number("coldest", self.coldest, 1e-6, 1e9))
-        object.__setattr__(self, "diffusion", as_number("diffusion", self.diffusion, 0.0, 1.0))
-
-
-def hysteretic_step(
-    error: np.ndarray, step_size: np.ndarray | float, negative_step_size: np.ndarray | float
-) -> np.ndarray:
-    """``[...]``: α where the TD error δ is 0 or positive, β where it is negative (Matignon et al. 2007, Eq. 5)."""
-    return np.where(error < 0, negative_step_size, step_size)
-
-
-def leniency(temperature: np.ndarray, theta: float) -> np.ndarray:
-    """``[...]``: probability exp(-1 / (θT)) that bad news about an entry of temperature T is ignored (Wei & Luke 2016)."""
-    return np.exp(-1 / (theta * temperature))
-
-
-def cooler(
-    temperature: np.ndarray, next_mean: np.ndarray, decay: float, diffusion: float, ends: np.ndarray
-) -> np.ndarray:
-    """``[...]``: an entry's temperature after a visit: δ [(1 - τ) T + τ T̄(s')], δ T if the episode ended (Wei & Luke 2016)."""
-    mixed = (1 - diffusion) * temperature + diffusion * next_mean
-    return decay * np.where(ends, temperature, mixed)
-
-
-def changes_policy(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """``[...]`` booleans: whether a state's best value has risen, from ``before[..., A]`` to ``after[..., A]``."""
-    return after.max(axis=-1) > before.max(axis=-1)
-
-
-# A memory of recent transitions, from which a tabular learner draws what it learns from (experience replay).
-
-
-class Memory:
-    """The latest transitions of E seeds and n agents, ``capacity[n]`` of each agent; 1 is learning from the present one."""
-
-    def __init__(self, capacity: np.ndarray, n_seeds: int):
-        """``capacity``: how many transitions each agent keeps."""
-        self.capacity, self.stored = np.asarray(capacity), 0
-        self._rings: list[np.ndarray] | None = None
-        self._place = np.ogrid[:n_seeds, : len(self.capacity)]
-
-    def exchange(self, uniform: np.ndarray, *present: np.ndarray) -> list[np.ndarray]:
-        """Store the ``present`` transition, given by arrays ``[E, n]``, and return ``[B, E, n]``: B drawn from those kept.
-
-        Each agent of each seed draws its own with ``uniform[B, E, n]`` in [0, 1); every kept one has the same chance.
-        """
-        if self._rings is None:
-            shape = (self.capacity.max(), *present[0].shape)
-            self._rings = [np.empty(shape, part.dtype) for part in present]
-        newest = self.stored % self.capacity
-        self.stored += 1
-        age = (uniform * np.minimum(self.stored, self.capacity)).astype(np.intp)
-        drawn = (newest - age) % self.capacity
-        seed, agent = self._place
-        for ring, part in zip(self._rings, present):
-            ring[newest, seed, agent] = part
-        return [ring[drawn, seed, agent] for ring in self._rings]
-
-
-# ------------------------------------------------------------
+ABOVE_ZERO = partial(as_number, low=0.0, high=1e9, open_low=True)
 
 
 def epsilon_greedy(q: np.ndarray, epsilon: np.ndarray | float, uniform: np.ndarray) -> np.ndarray:
@@ -161,6 +46,18 @@ def sample_actions(policy: np.ndarray, uniform: np.ndarray) -> np.ndarray:
     cumulative = policy.cumsum(axis=-1)
     cumulative /= cumulative[..., -1:]  # the last is exactly 1, so that some action is drawn
     return (uniform[..., None] < cumulative).argmax(axis=-1)
+
+
+def draw_actions(
+    policy: np.ndarray, epsilon: np.ndarray | float, uniform: np.ndarray
+) -> np.ndarray:
+    """Actions ``[...]``: with probability ε any action with equal chance, otherwise drawn from ``policy[..., A]``.
+
+    ``uniform[2, ...]`` are random numbers in [0, 1): the first decides whether to explore, the second which action.
+    """
+    explore = uniform[0] < epsilon
+    random_action = (uniform[1] * policy.shape[-1]).astype(np.intp)
+    return np.where(explore, random_action, sample_actions(policy, uniform[1]))
 
 
 def boltzmann_policy(q: np.ndarray, temperature: np.ndarray | float) -> np.ndarray:
@@ -206,3 +103,127 @@ def td_update(
     error = target - table[index]
     table[index] += step_size * error
     return error
+
+
+# Optimism in teams: trust good news more than bad news, because bad news may be the partner's fault.
+
+
+@dataclass(frozen=True)
+class Hysteretic:
+    """Two learning rates: α for good news, β for bad (Matignon, Laurent & Le Fort-Piat 2007).
+
+    negative_step_size   β, where the TD error is negative: a number in [0, 1] or a schedule, typically α / 10. β = α is
+                         plain Q-learning; β = 0 never forgets the best that ever happened.
+    """
+
+    negative_step_size: Schedule | float = 0.01
+
+    def __post_init__(self):
+        """Check the field and turn a number into a constant schedule."""
+        check_settings(self, negative_step_size=as_schedule)
+
+
+@dataclass(frozen=True)
+class Distributed:
+    """Distributed Q-learning (Lauer & Riedmiller 2000, Sec. 3): no bad news at all, and a policy that is kept.
+
+    A table entry never falls. The policy of a state is a table of its own: it changes only when the state's best value
+    rises, to the action that made it rise. So two agents that have found one of several equally good joint actions at the
+    same moment stay with it. Begin with values that every joint action can beat, or the first table is never beaten.
+    """
+
+
+@dataclass(frozen=True)
+class Lenient:
+    """Lenient Q-learning, LMRL2 (Wei & Luke 2016): forgive at first, when the partner still explores.
+
+    Every entry has a temperature. Bad news is ignored with a probability that is close to 1 while the entry is hot.
+
+    start        temperature T of every entry at the beginning, above 0 (typical 50)
+    decay        δ: factor by which an entry cools at each visit, in (0, 1] (typical 0.995)
+    leniency     θ: how much a temperature forgives, above 0 (typical 1)
+    coldest      once the mean temperature of a state is below this, its greedy action is taken (typical 2)
+    exploration  ω: above that, actions are drawn by Boltzmann exploration at ω times the mean temperature (typical 1;
+                 above 0). LMRL2 explores so, and by nothing else: the config's ε and temperature are not used, and ε is
+                 recorded as 0.
+    diffusion    τ: share of the next state's mean temperature that an entry takes over, in [0, 1] (typical 0.1)
+    """
+
+    start: float = 50.0
+    decay: float = 0.995
+    leniency: float = 1.0
+    coldest: float = 2.0
+    exploration: float = 1.0
+    diffusion: float = 0.1
+
+    def __post_init__(self):
+        """Check every field."""
+        check_settings(
+            self,
+            start=ABOVE_ZERO,
+            decay=RATE,
+            leniency=ABOVE_ZERO,
+            coldest=partial(as_number, low=1e-6, high=1e9),
+            exploration=ABOVE_ZERO,
+            diffusion=SHARE,
+        )
+
+
+def hysteretic_step(
+    error: np.ndarray, step_size: np.ndarray | float, negative_step_size: np.ndarray | float
+) -> np.ndarray:
+    """``[...]``: α where the TD error δ is 0 or positive, β where it is negative (Matignon et al. 2007, Eq. 5)."""
+    return np.where(error < 0, negative_step_size, step_size)
+
+
+def leniency(temperature: np.ndarray, theta: float) -> np.ndarray:
+    """``[...]``: probability exp(-1 / (θT)) that bad news about an entry of temperature T is ignored (Wei & Luke 2016)."""
+    return np.exp(-1 / (theta * temperature))
+
+
+def cooler(
+    temperature: np.ndarray, next_mean: np.ndarray, decay: float, diffusion: float, ends: np.ndarray
+) -> np.ndarray:
+    """``[...]``: an entry's temperature after a visit: δ [(1 - τ) T + τ T̄(s')], δ T if the episode ended (Wei & Luke 2016)."""
+    mixed = (1 - diffusion) * temperature + diffusion * next_mean
+    return decay * np.where(ends, temperature, mixed)
+
+
+def changes_policy(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """``[...]`` booleans: whether a state's best value has risen, from ``before[..., A]`` to ``after[..., A]``.
+
+    By more than rounding makes of it: of two actions that are equally good the second must not seem better by the last
+    digits of its value, since the partner's table may round otherwise.
+    """
+    best = before.max(axis=-1)
+    return after.max(axis=-1) - best > 1e-10 * np.abs(best)
+
+
+# A memory of recent transitions, from which a tabular learner draws what it learns from (experience replay).
+
+
+class Memory:
+    """The latest transitions of E seeds and n agents, ``capacity[n]`` of each agent; 1 is learning from the present one."""
+
+    def __init__(self, capacity: np.ndarray, n_seeds: int):
+        """``capacity``: how many transitions each agent keeps."""
+        self.capacity, self.stored = np.asarray(capacity), 0
+        self._rings: list[np.ndarray] | None = None
+        self._place = np.ogrid[:n_seeds, : len(self.capacity)]
+
+    def exchange(self, uniform: np.ndarray, *present: np.ndarray) -> list[np.ndarray]:
+        """Store the ``present`` transition, given by arrays ``[E, n]``, and return ``[B, E, n]``: B drawn from those kept.
+
+        Each agent of each seed draws its own with ``uniform[B, E, n]`` in [0, 1); every kept one has the same chance.
+        """
+        if self._rings is None:
+            shape = (self.capacity.max(), *present[0].shape)
+            self._rings = [np.empty(shape, part.dtype) for part in present]
+        newest = self.stored % self.capacity
+        self.stored += 1
+        age = (uniform * np.minimum(self.stored, self.capacity)).astype(np.intp)
+        drawn = (newest - age) % self.capacity
+        seed, agent = self._place
+        for ring, part in zip(self._rings, present):
+            ring[newest, seed, agent] = part
+        return [ring[drawn, seed, agent] for ring in self._rings]
