@@ -22,9 +22,7 @@ class UniformStreams:
         """``seeds``: a count n (seeds 0 .. n-1) or a sequence of non-negative integers."""
         self.seeds = as_seeds(seeds)
         self.generators = [np.random.default_rng(seed) for seed in self.seeds]
-        self.n_numbers = as_count("n_numbers", n_numbers)
-        self.block = as_count("block", block)
-        self._position = self.block
+        self.n_numbers, self.block, self._position = n_numbers, block, block
 
     def next(self) -> np.ndarray:
         """The next ``[n_numbers, n_seeds]`` numbers."""
@@ -37,7 +35,7 @@ class UniformStreams:
 
 
 def as_seeds(seeds) -> tuple[int, ...]:
-    """Return a tuple of seeds from a count (30 means 0 .. 29) or a sequence."""
+    """A tuple of seeds from a count (30 means 0 .. 29) or a sequence, in which no seed comes twice."""
     if isinstance(seeds, int | np.integer) and not isinstance(seeds, bool):
         return tuple(range(as_count("seeds", seeds)))
     try:
@@ -48,4 +46,9 @@ def as_seeds(seeds) -> tuple[int, ...]:
         ) from error
     if not result:
         raise ValueError("seeds is empty; at least one seed is needed")
-    return tuple(as_count(f"seeds[{i}]", seed, low=0) for i, seed in enumerate(result))
+    result = tuple(as_count(f"seeds[{i}]", seed, low=0) for i, seed in enumerate(result))
+    if len(set(result)) < len(result):
+        raise ValueError(
+            f"seeds: {result!r:.80} names a seed twice; seeds are independent runs, each is allowed once"
+        )
+    return result

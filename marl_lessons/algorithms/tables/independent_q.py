@@ -256,7 +256,7 @@ class _Learners:
         moved = self.entries.take(entry) + step_size * error
         if self.policies is None:
             self.entries[entry] = moved
-        else:  # all the way is exactly there: rounding must not look like news
+        else:  # for α = 1 the target itself: the last digits of q + (target - q) must not look like news
             self._keep_or_change(row, now.action, entry, np.where(step_size == 1, target, moved))
         if self.temperatures is not None:
             self._cool(learning, entry, next_row, ends)

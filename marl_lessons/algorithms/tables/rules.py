@@ -129,7 +129,8 @@ class Distributed:
 
     A table entry never falls. The policy of a state is a table of its own: it changes only when the state's best value
     rises, to the action that made it rise. So two agents that have found one of several equally good joint actions at the
-    same moment stay with it. Begin with values that every joint action can beat, or the first table is never beaten.
+    same moment stay with it: for sure where α is 1, as in the paper, so that both know at once what an action is worth.
+    Begin with values that every joint action can beat, or the first table is never beaten.
     """
 
 
@@ -190,13 +191,8 @@ def cooler(
 
 
 def changes_policy(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """``[...]`` booleans: whether a state's best value has risen, from ``before[..., A]`` to ``after[..., A]``.
-
-    By more than rounding makes of it: of two actions that are equally good the second must not seem better by the last
-    digits of its value, since the partner's table may round otherwise.
-    """
-    best = before.max(axis=-1)
-    return after.max(axis=-1) - best > 1e-10 * np.abs(best)
+    """``[...]`` booleans: whether a state's best value has risen, from ``before[..., A]`` to ``after[..., A]``."""
+    return after.max(axis=-1) > before.max(axis=-1)
 
 
 # A memory of recent transitions, from which a tabular learner draws what it learns from (experience replay).

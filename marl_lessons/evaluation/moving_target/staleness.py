@@ -124,10 +124,12 @@ def split_error(
     Every environment step is a record, T of them after the start: ``policies[j][T+1, E, S, A_j]`` the policies from which
     the others draw in each step (exploration included; ``policies[agent]`` is ignored), ``q[T+1, E, S, A_i]`` the agent's
     tables and ``visits[T+1, E, S, A_i]`` its counts of updates, which grow by 1 in at most one entry of a seed in a step;
-    ``step_size`` a number in [0, 1] or an array ``[T]``. The learner bootstraps on truncation.
+    ``step_size`` a number in [0, 1], or an array ``[T]`` or ``[T, E]``. The learner bootstraps on truncation.
     """
     others = product_policy(others_over_time(game, agent, policies))
-    visited, step_size = np.diff(visits, axis=0), np.broadcast_to(step_size, len(others) - 1)
+    visited, rates = np.diff(visits, axis=0), np.asarray(step_size)
+    rates = rates.reshape(*rates.shape, *(1,) * (4 - rates.ndim))
+    rates = np.broadcast_to(rates, (len(visited), rates.shape[1], 1, 1))
     if visited.min() < 0 or visited.sum(axis=(-2, -1)).max() > 1:
         raise ValueError(
             "visits: expected records of every single step, where at most one entry of a seed grows, by 1"
@@ -140,5 +142,5 @@ def split_error(
         world = (induced_kernel(now, transition), induced_reward(now, reward))
         q_now[t] = expected_targets(shadow[t], *world, game.discount, game.terminal)
         if t + 1 < len(others):
-            shadow[t + 1] = shadow_update(shadow[t], q_now[t], visited[t], step_size[t])
+            shadow[t + 1] = shadow_update(shadow[t], q_now[t], visited[t], rates[t])
     return SplitError(shadow - q_now, q - shadow, shadow, q_now)
