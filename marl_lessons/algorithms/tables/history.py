@@ -196,14 +196,12 @@ def experience(
     streams: UniformStreams,
     recorder: Recorder,
     choose: Choose,
-    learners=slice(None),
 ) -> Iterator[Transition]:
     """Play ``config.n_steps`` steps of every seed; yields each step for the caller to learn from before the next one.
 
     ``choose(state[E], epsilon, uniform[2, E, n])`` returns the joint actions ``[E, n]``; ε is a number or ``[E, 1]``.
     ``streams`` hold (2 + x)n + 2 numbers for each step: two for each agent's action, x for the learner's own use, one for
     the outcome, one for the next beginning.
-    ``learners`` selects the agents whose returns are recorded.
     """
     n_seeds = len(streams.seeds)
     worlds = Worlds(game, n_seeds, config.time_limit)
@@ -238,7 +236,7 @@ def experience(
             now[2:],
             own[:2],
         )
-        recorder.total += reward[:, learners]
+        recorder.total += reward
         over = ended.nonzero()[0]
         if len(over):
             recorder.episodes_ended(over, worlds.ages[over], worlds.states[over])

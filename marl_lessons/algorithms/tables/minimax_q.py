@@ -7,10 +7,16 @@ from collections.abc import Callable
 import numpy as np
 
 from marl_lessons.algorithms.settings import as_config
-from marl_lessons.algorithms.tables.history import History, Recorder, TabularConfig, experience
+from marl_lessons.algorithms.tables.history import (
+    History,
+    Recorder,
+    TabularConfig,
+    common_n_actions,
+    experience,
+)
 from marl_lessons.algorithms.tables.rules import draw_actions, td_update
 from marl_lessons.algorithms.tables.schedules import Progress
-from marl_lessons.checks import as_distributions, as_number
+from marl_lessons.checks import as_number
 from marl_lessons.envs.games.matrix_games import cancels
 from marl_lessons.envs.markov_game import MarkovGame, check_game
 from marl_lessons.seeds import UniformStreams
@@ -75,14 +81,12 @@ def minimax_q(
     config: TabularConfig | None = None,
     seeds=30,
     *,
-    policies=(None, None),
     tolerance: float = 0.01,
     progress: Callable[[float], None] | None = None,
 ) -> History:
     """Minimax-Q (Littman 1994; Albrecht et al. 2024, Sec. 6.2.1) in a zero-sum game; all seeds advance together.
 
-    ``policies[i]``: None for an agent that learns, otherwise the fixed policy ``[S, A_i]`` that agent i plays. By default
-    both learn, each with a table of its own. A learner sees both actions and rewards: it moves Q(s, a, o), a its own
+    Both agents learn, each with a table of its own. A learner sees both actions and rewards: it moves Q(s, a, o), a its own
     action, o its opponent's, towards r + γ V(s'). It acts on a maxmin strategy of the game Q(s), with probability ε on any
     action with equal chance (Littman: ε = 0.2, ``initial_value=1``, a step size that falls with every step to 0.01).
 
@@ -92,46 +96,39 @@ def minimax_q(
     ``progress`` is called with the share of the steps done, up to 100 times.
 
     Returns a :class:`History` with ``q[K+1, E, n, S, A, O]``, ``visits`` alike, ``policies[K+1, E, n, S, A]`` and
-    ``values[K+1, E, n, S]``; a single learner's has no axis n.
+    ``values[K+1, E, n, S]``.
     """
-    fixed = _check_players(game, policies)
+    if check_game("game", game).n_agents != 2 or not cancels(game.reward):
+        raise ValueError("game: expected two agents whose rewards add up to 0 everywhere")
+    n_actions = common_n_actions("game", game)
     config, tolerance = as_config(config, TabularConfig), as_number("tolerance", tolerance, 0.0)
     if progress is not None and not callable(progress):
         raise ValueError(f"progress: expected a function of the share done, got {progress!r:.80}")
-    learners = [i for i in range(2) if fixed[i] is None]
-    others = [1 - i for i in learners]
-    n_actions, n_others = game.n_actions[learners[0]], game.n_actions[others[0]]
     streams = UniformStreams(seeds, n_numbers=6)
-    shape = (len(streams.seeds), len(learners), game.n_states)
-    q = np.full((*shape, n_actions, n_others), config.initial_value)
+    shape = (len(streams.seeds), 2, game.n_states)
+    q = np.full((*shape, n_actions, n_actions), config.initial_value)
     q[:, :, game.terminal] = 0.0
     visits = np.zeros(q.shape, dtype=np.int64)
     strategies, values = np.empty((*shape, n_actions)), np.empty(shape)
-    recorder = Recorder(
-        config, streams.seeds, len(learners), q=q, visits=visits, policies=strategies, values=values
-    )
+    tables = {"q": q, "visits": visits, "policies": strategies, "values": values}
+    recorder = Recorder(config, streams.seeds, 2, **tables)
     # The matrix games in one row, one for each seed, learner and state: views of the tables.
-    payoffs, counts = q.reshape(-1, n_actions, n_others), visits.reshape(-1, n_actions, n_others)
+    payoffs, counts = q.reshape(-1, n_actions, n_actions), visits.reshape(-1, n_actions, n_actions)
     strategy, value = strategies.reshape(-1, n_actions), values.reshape(-1)
     games = SolvedGames(payoffs, value, strategy, tolerance)
     first = np.arange(shape[0] * shape[1]).reshape(shape[:2]) * game.n_states
 
     def choose(state, epsilon, uniform):
-        action = np.empty((len(state), 2), dtype=np.intp)
         here = first + state[:, None]
         games.prepare(here)
-        action[:, learners] = draw_actions(strategy[here], epsilon, uniform[:, :, learners])
-        for i in range(2):
-            if fixed[i] is not None:
-                action[:, i] = draw_actions(fixed[i][state], 0.0, uniform[:, :, i])
-        return action
+        return draw_actions(strategy[here], epsilon, uniform)
 
     every = -(-config.n_steps // 100)
-    for now in experience(game, config, streams, recorder, choose, learners):
+    for now in experience(game, config, streams, recorder, choose):
         here, there = first + now.state[:, None], first + now.next_state[:, None]
-        entry = (here, now.action[:, learners], now.action[:, others])
+        entry = (here, now.action, now.action[:, ::-1])  # an agent's own action first
         games.prepare(there)
-        target = minimax_q_target(now.reward[:, learners], value[there], now.ends, game.discount)
+        target = minimax_q_target(now.reward, value[there], now.ends, game.discount)
         counts[entry] += 1
         so_far = Progress(now.step, now.episode, counts[entry])
         td_update(payoffs, entry, target, config.step_size(so_far))
@@ -141,26 +138,4 @@ def minimax_q(
             progress(done / config.n_steps)
         if recorder.is_due(done):
             games.prepare()
-    history = recorder.history()
-    return history if len(learners) == 2 else history.without_agent_axis()
-
-
-def _check_players(game: MarkovGame, policies) -> list[np.ndarray | None]:
-    """The two fixed policies, None for a learner."""
-    if check_game("game", game).n_agents != 2 or not cancels(game.reward):
-        raise ValueError("game: expected two agents whose rewards add up to 0 everywhere")
-    if not isinstance(policies, list | tuple | np.ndarray) or len(policies) != 2:
-        raise ValueError(
-            f"policies: expected two entries, None for an agent that learns, got {policies!r:.80}"
-        )
-    fixed = [
-        None if policy is None else as_distributions(f"policies[{i}]", policy, (game.n_states, a))
-        for i, (policy, a) in enumerate(zip(policies, game.n_actions))
-    ]
-    if fixed[0] is not None and fixed[1] is not None:
-        raise ValueError("policies: both are fixed; put None for at least one agent, that learns")
-    if policies[0] is policies[1] and len(set(game.n_actions)) > 1:
-        raise ValueError(
-            f"game: agents have different numbers of actions {game.n_actions}; if both learn they must have the same"
-        )
-    return fixed
+    return recorder.history()
