@@ -1,4 +1,4 @@
-"""Learners: methods that find good behaviour from experience, without the model.
+"""Learners: methods that find good behaviour from experience, without the model. All lessons.
 
 Learners with networks need PyTorch and are not imported here: ``from marl_lessons.algorithms.deep.iql import train_iql``.
 """

@@ -95,10 +95,8 @@ class History:
 
     def without_agent_axis(self) -> History:
         """The same history of a single agent, its axis of length 1 removed."""
-        names = ("q", "visits", "policies", "average_policies", "values")
-        kept = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-        tables = {name: table[:, :, 0] for name, table in kept.items()}
-        return replace(self, **tables, returns=tuple(r[:, 0] for r in self.returns))
+        returns = tuple(returns[:, 0] for returns in self.returns)
+        return replace(self, q=self.q[:, :, 0], visits=self.visits[:, :, 0], returns=returns)
 
 
 class Recorder:

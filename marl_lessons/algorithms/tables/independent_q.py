@@ -1,4 +1,4 @@
-"""Independent Q-learning in any Markov game, all seeds side by side: each agent learns as if it were alone. Lessons 04 to 06."""
+"""Independent Q-learning in any Markov game, all seeds side by side: each agent learns as if alone. Lessons 00, 04, 05, 06 and 09."""
 
 from __future__ import annotations
 
