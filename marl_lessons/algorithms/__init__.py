@@ -1,4 +1,4 @@
-"""Learners: methods that find good behaviour from experience, without the model.
+"""Learners: methods that find good behaviour from experience, without the model. All lessons.
 
 Learners with networks need PyTorch and are not imported here: ``from marl_lessons.algorithms.deep.iql import train_iql``.
 """
@@ -18,11 +18,8 @@ from marl_lessons.algorithms.tables.independent_q import (
     greedy_actions,
     independent_q_learning,
 )
-from marl_lessons.algorithms.tables.independent_q_in_worlds import (
-    WorldsHistory,
-    independent_q_learning_in_worlds,
-)
-from marl_lessons.algorithms.tables.independent_q_plain import one_run
+from marl_lessons.algorithms.tables.independent_q_in_worlds import independent_q_learning_in_worlds
+from marl_lessons.algorithms.tables.independent_q_plain import independent_q_one_seed
 from marl_lessons.algorithms.tables.minimax_q import minimax_q
 from marl_lessons.algorithms.tables.q_learning import q_learning, sarsa
 from marl_lessons.algorithms.tables.rules import (
@@ -62,7 +59,6 @@ __all__ = [
     "TabularConfig",
     "Trajectory",
     "WolfConfig",
-    "WorldsHistory",
     "behaviour_policies",
     "boltzmann_policy",
     "conserved_quantity",
@@ -72,8 +68,8 @@ __all__ = [
     "greedy_actions",
     "independent_q_learning",
     "independent_q_learning_in_worlds",
+    "independent_q_one_seed",
     "minimax_q",
-    "one_run",
     "q_learning",
     "q_learning_target",
     "regret_matching",

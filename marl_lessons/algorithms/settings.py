@@ -1,4 +1,4 @@
-"""What a learner's settings may be: one table for all configs, and what all configs share. Lessons 02 to 10."""
+"""What a learner's settings may be: one table for all configs, and what all configs share. All lessons."""
 
 from __future__ import annotations
 

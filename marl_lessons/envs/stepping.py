@@ -228,7 +228,8 @@ class OutcomeTable:
     """The transitions of a game as short lists of possible outcomes, for fast sampling.
 
     For every (state, joint action) pair the table lists its K most probable next states, their cumulative
-    probabilities and the rewards paid: ``next_states[S·A, K]``, ``cumulative[S·A, K]``, ``rewards[S·A, K, n]``.
+    probabilities and the rewards paid: ``next_states[S·A, K]``, ``cumulative[S·A, K]``, ``rewards[S·A, K, n]``. Besides,
+    ``begins[S]``: the cumulative probabilities of the states in which an episode may begin.
     """
 
     def __init__(self, game: MarkovGame):
@@ -253,6 +254,8 @@ class OutcomeTable:
         # Rounding must never select an outcome of probability zero: from the last possible one on, the sum is exactly 1.
         possible = (kernel[pairs, order] > 0).sum(axis=1)
         self.cumulative[np.arange(width) >= possible[:, None] - 1] = 1.0
+        self.begins = np.cumsum(game.initial)
+        self.begins[np.flatnonzero(game.initial)[-1] :] = 1.0
         n = game.n_agents
         if game.outcome_reward is None:
             rewards = np.broadcast_to(game.joint_reward.reshape(n, -1, 1), (n, len(kernel), width))
@@ -280,16 +283,17 @@ class OutcomeTable:
 
 
 class Worlds:
-    """E copies of one game that advance together, each with its own state and clock.
+    """E copies of one game that advance together, each with its own state and clock: ``states[E]``, ``ages[E]``, ``ended[E]``.
 
     ``reset(rng)`` and ``step(actions, rng)`` follow the shapes of the course: actions ``[E, n]``, rewards ``[E, n]``.
-    An ended copy must be begun again with ``reset_where`` before it is stepped again.
+    An ended copy must be begun again with ``reset_where`` before it is stepped again. :meth:`begin` and :meth:`advance` do
+    the same with given random numbers: learners keep one stream for each seed, so that a run does not depend on the others.
     """
 
     def __init__(self, game: MarkovGame, n_worlds: int, time_limit: int | None = None):
         """``n_worlds``: number of copies E; ``time_limit``: steps after which an episode is truncated (None: never)."""
         self.game, self.n_worlds = check_game("game", game), as_count("n_worlds", n_worlds)
-        self.time_limit = None if time_limit is None else as_count("time_limit", time_limit)
+        self.time_limit = np.inf if time_limit is None else as_count("time_limit", time_limit)
         self._outcomes = OutcomeTable(game)
         self.states = np.zeros(self.n_worlds, dtype=np.int64)
         self.ages = np.zeros(self.n_worlds, dtype=np.int64)
@@ -306,33 +310,32 @@ class Worlds:
     def reset_where(self, which: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Begin a new episode in the copies where ``which[E]`` is True; returns all states ``[E]``."""
         which, rng = as_flags("which", which, self.n_worlds), as_generator("rng", rng)
-        self.states[which] = rng.choice(
-            self.game.n_states, size=int(which.sum()), p=self.game.initial
-        )
-        self.ages[which] = 0
-        self.ended[which] = False
+        self.begin(which, rng.random(which.sum()))
         return self.states.copy()
 
     def step(self, actions: np.ndarray, rng: np.random.Generator) -> Step:
-        """Advance every copy by the joint actions ``[E, n]``.
-
-        Raises ValueError naming ``actions`` or ``rng``, and for copies that have ended and were not begun again.
-        """
+        """Advance every copy by the joint actions ``[E, n]``; those that have ended must have been begun again."""
         rng = as_generator("rng", rng)
         actions = as_indices(
             "actions", actions, (self.n_worlds, self.game.n_agents), np.array(self.game.n_actions)
         )
         check_going_on(self.ended)
+        rewards, terminated = self.advance(actions, rng.random(self.n_worlds))
+        return Step(self.states.copy(), rewards, terminated, self.ended & ~terminated)
+
+    def begin(self, which: np.ndarray, uniform: np.ndarray) -> None:
+        """Begin a new episode in the W copies ``which``; ``uniform[W]`` in [0, 1) decide in which states."""
+        self.states[which] = self._outcomes.begins.searchsorted(uniform, side="right")
+        self.ages[which], self.ended[which] = 0, False
+
+    def advance(self, actions: np.ndarray, uniform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Advance by ``actions[E, n]``, as ``uniform[E]`` in [0, 1) decide; returns rewards ``[E, n]`` and ``terminated[E]``."""
         pairs = self._outcomes.pairs(self.states, actions)
-        self.states, rewards = self._outcomes.sample(pairs, rng.random(self.n_worlds))
+        self.states, rewards = self._outcomes.sample(pairs, uniform)
         self.ages += 1
-        terminated = self.game.terminal[self.states]
-        late = (
-            np.zeros_like(terminated) if self.time_limit is None else self.ages >= self.time_limit
-        )
-        truncated = late & ~terminated
-        self.ended = terminated | truncated
-        return Step(self.states.copy(), rewards, terminated, truncated)
+        terminated = self.game.terminal.take(self.states)
+        self.ended = terminated | (self.ages >= self.time_limit)
+        return rewards, terminated
 
 
 class GameWorlds(CheckedWorlds):

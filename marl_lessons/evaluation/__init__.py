@@ -33,7 +33,6 @@ from marl_lessons.evaluation.moving_target.induced import (
     expected_td_errors,
     induced_arrays,
     joint_action_mdp,
-    regret_history,
     visit_rates,
 )
 from marl_lessons.evaluation.moving_target.own_world import OwnWorld, own_world

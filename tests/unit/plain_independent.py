@@ -111,17 +111,21 @@ class PlainLearners:
             batch = [newest_first[int(u * len(newest_first))] for u in own]
         if not learns:
             return
-        changes = [(s, a, self.change(i, step, episode, (s, a, *_), own)) for s, a, *_ in batch]
-        for s, a, change in changes:
+        changes = [(s, a, *self.change(i, step, episode, (s, a, *_), own)) for s, a, *_ in batch]
+        for s, a, rate, error, target in changes:
             best = max(self.row(self.q, i, s))
-            self.q[i, s, a] += change / len(batch)
+            if plan.keeps_policy and rate == 1:
+                self.q[i, s, a] = target
+            else:
+                self.q[i, s, a] += rate * error / len(batch)
             if max(self.row(self.q, i, s)) > best:
                 self.policy[i, s] = a
 
     def change(self, i, step, episode, experience, own):
         plan, (s, a, reward, t, nothing_follows) = self.plan, experience
         follows = 0.0 if nothing_follows else self.game.discount * max(self.row(self.q, i, t))
-        error = reward + follows - self.q[i, s, a]
+        target = reward + follows
+        error = target - self.q[i, s, a]
         moment = (step, episode, max(self.visits[i, s, a], 1))
         rate = plan.step_size[i](*moment)
         if error < 0 and plan.worse:
@@ -130,7 +134,7 @@ class PlainLearners:
             rate = 0.0
         if plan.lenient:
             rate = self.forgive(i, s, a, t, nothing_follows, error, rate, own[0])
-        return rate * error
+        return rate, error, target
 
     def forgive(self, i, s, a, t, nothing_follows, error, rate, u):
         """LMRL2: bad news counts if u is 1 - (1 - exp(-1 / (θ T))) or more; then the entry cools."""

@@ -1,90 +1,12 @@
-"""Wrong settings of learners and planners are refused by name."""
-
-import dataclasses
+"""Wrong settings of planners and environments are refused by name."""
 
 import numpy as np
 import pytest
-from random_games import random_game
 
-from marl_lessons.algorithms import (
-    IndependentConfig,
-    PerVisit,
-    TabularConfig,
-    WolfConfig,
-    independent_q_learning,
-    minimax_q,
-    q_learning,
-    sarsa,
-    wolf_phc,
-)
-from marl_lessons.algorithms.deep.iql import DeepIQLConfig
-from marl_lessons.algorithms.tables.schedules import PerAgent
-from marl_lessons.envs import MarkovGame, crossroads, soccer, two_cars
+from marl_lessons.envs import MarkovGame, crossroads, two_cars
 from marl_lessons.solvers import policy_evaluation, policy_iteration, value_iteration
 
 NAN, INF = float("nan"), float("inf")
-
-
-@pytest.mark.parametrize(
-    "name, values",
-    [
-        ("n_steps", (0, -1, 10.0, "10", None, True, NAN)),
-        ("n_records", (0, -1, 2.5, "3", True, 20_001)),
-        ("time_limit", (0, -1, 2.5, "3", True, NAN)),
-        ("step_size", (-0.1, 1.1, NAN, INF, None, "fast", [0.1])),
-        ("epsilon", (-0.1, 1.1, NAN, INF, None, "greedy", [0.1])),
-        ("initial_value", (NAN, INF, None, "high", [0.0])),
-    ],
-)
-def test_wrong_settings(name, values):
-    for value in values:
-        with pytest.raises(ValueError, match=name):
-            TabularConfig(**{name: value})
-
-
-@pytest.mark.parametrize("learner", [q_learning, sarsa, minimax_q, wolf_phc])
-def test_learners_with_one_schedule_refuse_one_for_each_agent(learner):
-    game = crossroads() if learner in (q_learning, sarsa) else soccer()
-    kind = WolfConfig if learner is wolf_phc else TabularConfig
-    for rates in ((0.1, 0.2), (0.1,), (PerVisit(), 0.1)):
-        with pytest.raises(ValueError, match=r"^config: step_size is a PerAgent"):
-            learner(game, kind(10, PerAgent("step_size", rates), n_records=1), 2)
-    with pytest.raises(ValueError, match=r"^config: lose_rate is a PerAgent"):
-        wolf_phc(game, WolfConfig(lose_rate=PerAgent("lose_rate", (0.1, 0.2, 0.3))), 2)
-
-
-@pytest.mark.parametrize("kind", [TabularConfig, IndependentConfig, WolfConfig, DeepIQLConfig])
-def test_exploration_needs_one_schedule_that_counts_no_visits(kind):
-    with pytest.raises(ValueError, match=r"^epsilon: PerVisit"):
-        kind(epsilon=PerVisit())
-    with pytest.raises(ValueError, match=r"^epsilon: expected one number .* PerAgent with 2"):
-        kind(epsilon=PerAgent("epsilon", (0.1, 0.2)))
-
-
-def test_settings_are_frozen():
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        TabularConfig().n_steps = 5
-
-
-@pytest.mark.parametrize("learner", [q_learning, sarsa, independent_q_learning])
-@pytest.mark.parametrize("seeds", [0, -1, 2.5, None, [], [-1], "abc", True])
-def test_wrong_seeds(learner, seeds):
-    with pytest.raises(ValueError, match="seeds"):
-        learner(crossroads(), TabularConfig(10, n_records=1), seeds)
-
-
-def test_numbers_of_agents_and_actions():
-    for learner in (q_learning, sarsa, value_iteration, policy_iteration):
-        with pytest.raises(ValueError, match="mdp: has 2 agents"):
-            learner(two_cars())
-    with pytest.raises(ValueError, match="mdp: has 2 agents"):
-        policy_evaluation(two_cars(), np.full((10, 2), 0.5))
-    # Independent learners may differ: the shorter tables end with -inf.
-    game = random_game(np.random.default_rng(0), 3, (2, 3))
-    history = independent_q_learning(game, TabularConfig(50, n_records=1), 2)
-    assert history.q.shape == (2, 2, 2, 3, 3) and not history.visits[:, :, 0, :, 2].any()
-    assert (history.q[:, :, 0, :, 2] == -np.inf).all()
-    assert np.isfinite(history.q[:, :, 0, :, :2]).all() and np.isfinite(history.q[:, :, 1]).all()
 
 
 UNIFORM = np.full((32, 2), 0.5)
@@ -178,16 +100,6 @@ def test_wrong_environments(env):
 @pytest.mark.parametrize(
     "name, use",
     [
-        ("mdp", lambda: q_learning("mdp")),
-        ("mdp", lambda: sarsa(None)),
-        ("game", lambda: independent_q_learning(None)),
-        ("config", lambda: q_learning(crossroads(), {"n_steps": 5}, 1)),
-        ("config", lambda: q_learning(crossroads(), {}, 1)),
-        ("config", lambda: sarsa(crossroads(), 0, 1)),
-        ("config", lambda: independent_q_learning(two_cars(), TabularConfig, 1)),
-        ("bootstrap", lambda: TabularConfig(bootstrap_on_truncation="no")),
-        ("bootstrap", lambda: TabularConfig(bootstrap_on_truncation=None)),
-        ("initial_value", lambda: TabularConfig(initial_value="1")),
         ("tolerance", lambda: policy_evaluation(crossroads(), UNIFORM, tolerance="x")),
         ("max_sweeps", lambda: policy_evaluation(crossroads(), UNIFORM, max_sweeps=0)),
     ],
@@ -236,10 +148,9 @@ def test_malformed_starts(start):
         MarkovGame.from_gymnasium(Table(P=SURE, initial_state_distrib=start), 0.9)
 
 
-def test_none_stands_for_the_defaults():
-    short = TabularConfig(np.int64(10), np.float32(0.5), 1, np.int8(3), np.True_, 2, np.int16(1))
-    assert (type(short.n_steps), type(short.time_limit), type(short.n_records)) == (int, int, int)
-    assert short.bootstrap_on_truncation is True and type(short.initial_value) is float
-    default = q_learning(crossroads(distance=1), None, 1)
-    explicit = q_learning(crossroads(distance=1), TabularConfig(), 1)
-    assert np.array_equal(default.q, explicit.q)
+@pytest.mark.parametrize("planner", [value_iteration, policy_iteration])
+def test_planners_want_one_agent(planner):
+    with pytest.raises(ValueError, match="mdp: has 2 agents"):
+        planner(two_cars())
+    with pytest.raises(ValueError, match="mdp: has 2 agents"):
+        policy_evaluation(two_cars(), np.full((10, 2), 0.5))

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from marl_lessons.algorithms.tables.independent_q import IndependentConfig
-from marl_lessons.algorithms.tables.independent_q_plain import one_run
+from marl_lessons.algorithms.tables.independent_q_plain import independent_q_one_seed
 from marl_lessons.evaluation.moving_target.own_world import own_world
 from marl_lessons.solvers.planning import value_iteration
 from marl_lessons.viz.moving_target.microscope import (
@@ -78,7 +78,7 @@ def plain_measures(scene, history, config, k):
 @BOTH
 def test_measures_against_slow_computation(scene):
     config = scene.config(step_size=(0.05, 0.03), n_steps=3_000, learns=(None, (0, 2_000)))
-    history = one_run(scene.game, config, 2)
+    history = independent_q_one_seed(scene.game, config, 2)
     lag = MEMORY // scene.every
     got = own_world(scene.game, history, config, lag, scene.state, scene.action)
     assert lag * scene.every == MEMORY and (np.diff(got.steps) == scene.every).all()
@@ -103,7 +103,7 @@ def test_measures_against_slow_computation(scene):
 def test_ticks_are_where_the_best_response_changes(scene):
     run, _, _ = observe(scene, *scene.step_sizes, (0, scene.n_steps), 0)
     config = scene.config(learns=(None, (0, scene.n_steps)))
-    history = one_run(scene.game, config, 0)
+    history = independent_q_one_seed(scene.game, config, 0)
     best = [plain_measures(scene, history, config, k)[3] for k in range(len(run.steps))]
     expected = [False] + [bool((a != b).any()) for a, b in itertools.pairwise(best)]
     assert run.switches[:, 0].tolist() == expected and any(expected)

@@ -28,7 +28,7 @@ from marl_lessons.algorithms import (
     minimax_q,
     q_learning,
 )
-from marl_lessons.algorithms.tables.independent_q_plain import one_run
+from marl_lessons.algorithms.tables.independent_q_plain import independent_q_one_seed
 from marl_lessons.envs import CATALOGUE, MarkovGame, crossroads, soccer, two_cars
 from marl_lessons.solvers import nash_equilibria, shapley_iteration, value_iteration
 from marl_lessons.viz import Interactive
@@ -200,9 +200,9 @@ def independent_learners() -> Iterator[str]:
     )
     soft = IndependentConfig(n_steps=N_STEPS, step_size=STEP_SIZE, temperature=0.2)
     arrays = seconds(lambda: independent_q_learning(cars, soft, 1), 1)
-    lists = seconds(lambda: one_run(cars, soft))
+    lists = seconds(lambda: independent_q_one_seed(cars, soft))
     yield (
-        f"one_run, one seed on two_cars: {1e6 * lists / N_STEPS:.1f} µs per step, with a seed axis "
+        f"independent_q_one_seed, one seed on two_cars: {1e6 * lists / N_STEPS:.1f} µs per step, with a seed axis "
         f"{1e6 * arrays / N_STEPS:.1f} µs, {arrays / lists:.1f} times as long"
     )
     for name, scene in SCENES.items():

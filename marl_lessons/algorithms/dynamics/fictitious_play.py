@@ -1,8 +1,7 @@
-"""Fictitious play: answer what the other has done most often so far (Brown 1951; Albrecht et al. 2024, Sec. 6.3.1).
+"""Fictitious play: answer what the other has done most often so far. Lesson 03.
 
 Each agent believes that the other draws its actions from one fixed distribution, and takes the frequencies of its past
-actions for that distribution. :func:`best_reply` and :func:`empirical_frequencies` are pure functions of arguments that
-their callers have checked: they check nothing themselves.
+actions for that distribution (Brown 1951; Albrecht et al. 2024, Sec. 6.3.1).
 """
 
 from __future__ import annotations
@@ -11,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from marl_lessons.checks import as_count, as_float_array, as_indices
+from marl_lessons.checks import as_count, as_float_array
 from marl_lessons.envs.games.matrix_games import payoffs_of
+from marl_lessons.results import short_repr
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,12 +26,16 @@ class FictitiousPlay:
     actions: np.ndarray
     counts: tuple[np.ndarray, np.ndarray]
 
+    __repr__ = short_repr
+
     def beliefs(self) -> tuple[np.ndarray, np.ndarray]:
         """``([T, A_0], [T, A_1])``: after each round, what the other agent believes of agent 0, and of agent 1.
 
         They are the frequencies of all actions so far, the initial counts included.
         """
-        one, other = (empirical_frequencies(self.actions[:, i], self.counts[i]) for i in (0, 1))
+        taken = [np.eye(len(count))[self.actions[:, i]] for i, count in enumerate(self.counts)]
+        totals = [count + t.cumsum(axis=0) for count, t in zip(self.counts, taken)]
+        one, other = (total / total.sum(axis=1, keepdims=True) for total in totals)
         return one, other
 
 
@@ -67,20 +71,12 @@ def best_reply(earned: list[float]) -> int:
     return earned.index(max(earned))
 
 
-def empirical_frequencies(actions: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """``[T, A]``: relative frequency of each action after every round of ``actions[T]``, which began from ``counts[A]``."""
-    taken = np.eye(len(counts))[actions]
-    totals = counts + taken.cumsum(axis=0)
-    return totals / totals.sum(axis=1, keepdims=True)
-
-
-def run_lengths(actions) -> np.ndarray:
+def run_lengths(actions: np.ndarray) -> np.ndarray:
     """Lengths of the maximal runs of rounds in which the same joint action was taken, in order.
 
     ``actions[T, n]``: one row for each round, T of 1 or more. The lengths sum to T. The last run may have gone on after
     round T.
     """
-    actions = as_indices("actions", actions, (None, None), np.iinfo(np.intp).max)
     changes = np.flatnonzero((actions[1:] != actions[:-1]).any(axis=1)) + 1
     return np.diff([0, *changes, len(actions)])
 
@@ -93,7 +89,6 @@ def _checked_counts(counts, n_actions: tuple[int, ...]) -> tuple[np.ndarray, np.
             f"counts: expected 2 arrays, one for each agent's actions, got {counts!r:.80}"
         )
     one, other = (as_float_array(f"counts[{i}]", counts[i], (n_actions[i],)) for i in (0, 1))
-    for i, count in enumerate((one, other)):
-        if (count < 0).any():
-            raise ValueError(f"counts[{i}] holds {count.min()}; a count must not be negative")
+    if min(one.min(), other.min()) < 0:
+        raise ValueError("counts: one is negative; allowed are numbers of actions from 0 up")
     return one, other

@@ -1,9 +1,8 @@
-"""Gradient ascent on the expected payoff, in games of two agents with two actions each.
+"""Gradient ascent on the expected payoff, in games of two agents with two actions each. Lessons 03 and 05.
 
 A pair of strategies is a point (α, β) of the unit square: the probabilities with which agent 0 and agent 1 take their
 FIRST action (Singh, Kearns & Mansour 2000, "Nash convergence of gradient dynamics in general-sum games"; Albrecht et al.
-2024, Sec. 6.4). :func:`payoff_gradient`, :func:`is_winning`, :func:`projected_step` and :func:`exact_flow` are pure
-functions of checked arrays: they check nothing themselves.
+2024, Sec. 6.4).
 """
 
 from __future__ import annotations
@@ -60,7 +59,24 @@ def gradient_ascent(
         raise ValueError(
             "equilibrium: needed to tell who is winning, where win_rate and lose_rate differ; give its point (α, β)"
         )
-    return _ascend(payoffs, start, step_size, n_steps, method, (lose_rate, win_rate), equilibrium)
+    # What belongs to an agent that is not winning, and to one that is: a boolean is the index.
+    steps = step_size * np.array([lose_rate, win_rate])
+    if method == "exact":  # [2, 2, 3, 3]: one flow for each answer to who is winning
+        flows = np.array([[exact_flow(payoffs, (a, b)) for b in steps] for a in steps])
+    path = np.empty((n_steps + 1, *start.shape))
+    path[0] = start
+    winning = np.zeros(start.shape, dtype=np.intp)
+    for k, now in enumerate(path[:-1]):
+        if win_rate != lose_rate:
+            winning = is_winning(payoffs, now, equilibrium).astype(np.intp)
+        if method == "exact":
+            flow = flows[winning[..., 0], winning[..., 1]]
+            carried = (flow[..., :2, :2] @ now[..., None])[..., 0] + flow[..., :2, 2]
+        else:
+            gradient = payoff_gradient(payoffs, now[..., 0], now[..., 1])
+            carried = now + steps[winning] * gradient
+        path[k + 1] = np.clip(carried, 0.0, 1.0)
+    return path
 
 
 def payoff_gradient(payoffs: np.ndarray, alpha, beta) -> np.ndarray:
@@ -87,12 +103,6 @@ def is_winning(payoffs: np.ndarray, points: np.ndarray, equilibrium: np.ndarray)
     return (points - equilibrium) * gradient > 0
 
 
-def projected_step(payoffs: np.ndarray, points: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """``[..., 2]``: a step along the gradient, of length ``steps[..., 2]`` times the slope, then back into the square."""
-    gradient = payoff_gradient(payoffs, points[..., 0], points[..., 1])
-    return np.clip(points + steps * gradient, 0.0, 1.0)
-
-
 def exact_flow(payoffs: np.ndarray, steps: np.ndarray) -> np.ndarray:
     """``[3, 3]``: the matrix that maps (α, β, 1) to where the gradient carries it, if nothing is in the way.
 
@@ -104,26 +114,6 @@ def exact_flow(payoffs: np.ndarray, steps: np.ndarray) -> np.ndarray:
     per_beta = payoff_gradient(payoffs, 0.0, 1.0) - constant
     rates = np.stack([per_alpha, per_beta, constant], axis=1) * np.reshape(steps, (2, 1))
     return expm(np.vstack([rates, np.zeros(3)]))
-
-
-def _ascend(payoffs, start, step_size: float, n_steps: int, method: str, rates, equilibrium):
-    """``rates``: those of an agent that is not winning and of one that is, so that a boolean is the index."""
-    steps = step_size * np.array(rates)
-    if method == "exact":  # [2, 2, 3, 3]: one flow for each answer to who is winning
-        flows = np.array([[exact_flow(payoffs, (a, b)) for b in steps] for a in steps])
-    points = np.empty((n_steps + 1, *start.shape))
-    points[0] = start
-    winning = np.zeros(start.shape, dtype=np.intp)
-    for k, now in enumerate(points[:-1]):
-        if rates[0] != rates[1]:
-            winning = is_winning(payoffs, now, equilibrium).astype(np.intp)
-        if method == "exact":
-            flow = flows[winning[..., 0], winning[..., 1]]
-            carried = (flow[..., :2, :2] @ now[..., None])[..., 0] + flow[..., :2, 2]
-            points[k + 1] = np.clip(carried, 0.0, 1.0)
-        else:
-            points[k + 1] = projected_step(payoffs, now, steps[winning])
-    return points
 
 
 def _checked_points(name: str, value, shape) -> np.ndarray:

@@ -1,8 +1,7 @@
-"""Replicator dynamics: in each of two populations, a strategy grows by as much as it earns above the average.
+"""Replicator dynamics: in each of two populations, a strategy grows by as much as it earns above the average. Lesson 03.
 
-(Taylor & Jonker 1978; Hofbauer & Sigmund 1998, "Evolutionary Games and Population Dynamics".) The functions
-:func:`replicator_field`, :func:`euler_step`, :func:`verlet_step` and :func:`softmax` are pure functions of checked arrays:
-they check nothing themselves. Time is measured in units in which a strategy that earns 1 above the average grows at rate 1.
+(Taylor & Jonker 1978; Hofbauer & Sigmund 1998, "Evolutionary Games and Population Dynamics".) Time is measured in units in
+which a strategy that earns 1 above the average grows at rate 1.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ import numpy as np
 from marl_lessons.algorithms.tables.rules import boltzmann_policy
 from marl_lessons.checks import as_number
 from marl_lessons.envs.games.matrix_games import Strategies, check_strategies, payoffs_of
+from marl_lessons.results import short_repr
 
 MOST_STEPS = 10_000_000
 # Three Verlet steps of these lengths make one step of order 4 (Yoshida 1990, Phys. Lett. A 150).
@@ -33,6 +33,8 @@ class Trajectory:
 
     times: np.ndarray
     strategies: tuple[np.ndarray, np.ndarray]
+
+    __repr__ = short_repr
 
 
 def replicator(
@@ -54,8 +56,13 @@ def replicator(
     step = as_number("step", step, duration / MOST_STEPS, 1e9)
     n_steps = math.ceil(duration / step * (1 - 1e-12))  # rounding must not add a step
     times = np.linspace(0.0, duration, n_steps + 1)
-    advance = _euler if method == "euler" else _symplectic
-    return Trajectory(times, advance(payoffs, start, n_steps, duration / n_steps))
+    if method == "symplectic":
+        return Trajectory(times, _symplectic(payoffs, start, n_steps, duration / n_steps))
+    path = [tuple(start)]
+    for _ in range(n_steps):
+        path.append(euler_step(payoffs, path[-1], duration / n_steps))
+    x, y = (np.array(shares) for shares in zip(*path))
+    return Trajectory(times, (x, y))
 
 
 def replicator_field(
@@ -107,11 +114,8 @@ def conserved_quantity(trajectory: Trajectory, equilibrium: Strategies) -> np.nd
     """``[K+1]``: H = Σ_a p_a ln x_a + Σ_b q_b ln y_b along a trajectory, for the equilibrium (p, q).
 
     In a zero-sum game with an interior equilibrium the dynamics conserve it (Hofbauer & Sigmund 1998, Ch. 11). It is
-    largest at the equilibrium, and -inf where a strategy that the equilibrium uses has share 0. Raises ValueError naming
-    ``trajectory`` or ``equilibrium`` (also for a probability of 0, which is no interior equilibrium).
+    largest at the equilibrium, and -inf where a strategy that the equilibrium uses has share 0.
     """
-    if not isinstance(trajectory, Trajectory):
-        raise ValueError(f"trajectory: expected a Trajectory, got a {type(trajectory).__name__}")
     n_actions = tuple(shares.shape[1] for shares in trajectory.strategies)
     equilibrium = check_strategies(n_actions, equilibrium, name="equilibrium")
     for i, probabilities in enumerate(equilibrium):
@@ -120,14 +124,6 @@ def conserved_quantity(trajectory: Trajectory, equilibrium: Strategies) -> np.nd
     with np.errstate(divide="ignore"):
         x, y = (np.log(shares) for shares in trajectory.strategies)
     return x @ equilibrium[0] + y @ equilibrium[1]
-
-
-def _euler(payoffs, start, n_steps: int, step: float) -> tuple[np.ndarray, np.ndarray]:
-    x, y = (np.empty((n_steps + 1, len(shares))) for shares in start)
-    x[0], y[0] = start
-    for k in range(n_steps):
-        x[k + 1], y[k + 1] = euler_step(payoffs, (x[k], y[k]), step)
-    return x, y
 
 
 def _symplectic(payoffs, start, n_steps: int, step: float) -> tuple[np.ndarray, np.ndarray]:

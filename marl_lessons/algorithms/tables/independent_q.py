@@ -1,14 +1,16 @@
-"""Independent Q-learning in any Markov game, all seeds side by side: each agent learns as if it were alone."""
+"""Independent Q-learning in any Markov game, all seeds side by side: each agent learns as if alone. Lessons 00, 04, 05, 06 and 09."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from functools import partial
 
 import numpy as np
 
-from marl_lessons.algorithms.settings import as_config
+from marl_lessons.algorithms.settings import as_config, check_settings
 from marl_lessons.algorithms.tables.history import (
+    USUAL_RECORDS,
     History,
     Recorder,
     TabularConfig,
@@ -30,12 +32,12 @@ from marl_lessons.algorithms.tables.rules import (
     q_learning_target,
     sample_actions,
 )
-from marl_lessons.algorithms.tables.schedules import PerAgent, Progress
-from marl_lessons.checks import as_count, as_flag, as_number
+from marl_lessons.algorithms.tables.schedules import PerAgent, Progress, as_schedule
+from marl_lessons.checks import as_count, as_number
 from marl_lessons.envs.markov_game import MarkovGame, check_game
 from marl_lessons.seeds import UniformStreams
 
-# What independent learners can be told to do, and what they do at a given moment.
+COLDEST = 1e-100  # no temperature falls below: rounded to 0 it could not be divided by
 
 
 @dataclass(frozen=True)
@@ -65,20 +67,15 @@ class IndependentConfig(TabularConfig):
     correlated_exploration: bool = False
 
     def __post_init__(self):
-        """Check every field."""
-        if isinstance(self.step_size, tuple | list):
-            self._put("step_size", PerAgent("step_size", self.step_size))
-        super().__post_init__()
-        if self.temperature is not None:
-            self._put("temperature", _each("temperature", self.temperature, _as_temperature))
-        self._put("memory", _each("memory", self.memory, as_count))
-        self._put("batch_size", as_count("batch_size", self.batch_size))
-        if not isinstance(self.optimism, Hysteretic | Lenient | Distributed | None):
-            raise ValueError(
-                f"optimism: expected None, Hysteretic(), Lenient() or Distributed(), got {self.optimism!r:.80}"
-            )
-        self._put(
-            "correlated_exploration", as_flag("correlated_exploration", self.correlated_exploration)
+        """Check every field and turn numbers into constant schedules."""
+        check_settings(
+            self,
+            USUAL_RECORDS,
+            step_size=_as_step_size,
+            temperature=_each(partial(as_number, low=1e-9, high=1e9)),
+            optimism=_as_optimism,
+            learns=_each(_as_window),
+            memory=_each(as_count),
         )
         if self.correlated_exploration and not self.uses_epsilon:
             raise ValueError(
@@ -93,11 +90,6 @@ class IndependentConfig(TabularConfig):
             raise ValueError(
                 f"memory is {self.memory}; with optimism {type(self.optimism).__name__}() only 1 is allowed"
             )
-        if self.learns is not None:
-            self._put("learns", _each("learns", self.learns, _as_window))
-
-    def _put(self, name: str, value) -> None:
-        object.__setattr__(self, name, value)
 
     @property
     def uses_epsilon(self) -> bool:
@@ -110,93 +102,29 @@ class IndependentConfig(TabularConfig):
         return np.array([w is None or w[0] <= step < (w[1] or np.inf) for w in windows])
 
 
-def fitting(config: TabularConfig | None, n_agents: int) -> IndependentConfig:
-    """``config`` as an :class:`IndependentConfig`; raises ValueError where its tuples do not fit ``n_agents``."""
-    if not isinstance(config, IndependentConfig):
-        plain = as_config(config, TabularConfig, per_agent=True)
-        config = IndependentConfig(**{f.name: getattr(plain, f.name) for f in fields(plain)})
-    parts = config.step_size.parts if isinstance(config.step_size, PerAgent) else None
-    for name, value in (
-        ("step_size", parts),
-        ("temperature", config.temperature),
-        ("learns", config.learns),
-        ("memory", config.memory),
-    ):
-        if isinstance(value, tuple) and len(value) != n_agents:
-            raise ValueError(
-                f"config: {name} has {len(value)} entries; this game has {n_agents} agents"
-            )
-    return config
+def _each(check: Callable) -> Callable:
+    """``check`` of a value for all agents, or of each entry of a tuple with one for each agent."""
+
+    def checked(name: str, value):
+        if not isinstance(value, tuple | list):
+            return check(name, value)
+        if not value:
+            raise ValueError(f"{name} is empty; one entry for each agent is needed")
+        return tuple(check(f"{name}[{i}]", entry) for i, entry in enumerate(value))
+
+    return checked
 
 
-def behaviour(
-    q: np.ndarray, epsilon: np.ndarray | float, temperature: np.ndarray | float | None = None
-) -> np.ndarray:
-    """``[..., A]``: the policies of learners with tables ``q[..., A]``, exploration included.
-
-    ε-greedy, or Boltzmann exploration if a ``temperature`` is given; both numbers or ``[...]``. The lowest index wins a tie,
-    and an action that does not exist (-inf) has probability 0. A pure function of checked arrays.
-    """
-    if temperature is not None:
-        return boltzmann_policy(q, temperature)
-    exists = np.isfinite(q)
-    greedy = np.arange(q.shape[-1]) == q.argmax(axis=-1)[..., None]
-    epsilon = np.asarray(epsilon)[..., None]
-    return epsilon * exists / exists.sum(axis=-1, keepdims=True) + (1 - epsilon) * greedy
+def _as_step_size(name: str, value):
+    return PerAgent(name, value) if isinstance(value, tuple | list) else as_schedule(name, value)
 
 
-def behaviour_policies(history: History, config: TabularConfig) -> list[np.ndarray]:
-    """One array ``[K+1, E, S, A_i]`` for each agent: the policies on which it acted at each moment of ``history``.
-
-    ``config``: the one the history was made with. So the whole history of joint policies is known, and with it the MDP that
-    each agent faced. Raises ValueError naming ``config`` for a lenient learner, whose temperatures are not recorded, and
-    for correlated exploration, where the joint policy is not the product of the agents' own; ``history`` if it has no
-    agent axis.
-    """
-    if not isinstance(history, History) or history.q.ndim != 5:
+def _as_optimism(name: str, value) -> Hysteretic | Lenient | Distributed:
+    if not isinstance(value, Hysteretic | Lenient | Distributed):
         raise ValueError(
-            "history: expected a History with agent axis, as independent_q_learning returns it"
+            f"{name}: expected None, Hysteretic(), Lenient() or Distributed(), got {value!r:.80}"
         )
-    n_agents = history.q.shape[2]
-    config = fitting(config, n_agents)
-    if isinstance(config.optimism, Lenient):
-        raise ValueError("config: a lenient learner acts on temperatures that are not recorded")
-    if config.correlated_exploration:
-        raise ValueError(
-            "config: correlated_exploration is True; the agents do not draw independently, "
-            "so that policies of their own do not tell what they do together"
-        )
-    table = history.q if history.policies is None else history.policies
-    policies = []
-    for i in range(n_agents):
-        tau = config.temperature[i] if isinstance(config.temperature, tuple) else config.temperature
-        own = np.isfinite(history.q[0, 0, i, 0]).sum()
-        policies.append(behaviour(table[:, :, i, :, :own], history.epsilon[..., None], tau))
-    return policies
-
-
-def greedy_actions(history: History) -> np.ndarray:
-    """``[K+1, E, n, S]``: the action that every agent holds for the best in each state (the policy of distributed learners).
-
-    Raises ValueError naming ``history`` if it is none.
-    """
-    if not isinstance(history, History):
-        raise ValueError(f"history: expected a History, got a {type(history).__name__}")
-    table = history.q if history.policies is None else history.policies
-    return table.argmax(axis=-1)
-
-
-def _each(name: str, value, check: Callable):
-    """A value for all agents, checked; or a tuple of checked values."""
-    if not isinstance(value, tuple | list):
-        return check(name, value)
-    if not value:
-        raise ValueError(f"{name} is empty; one entry for each agent is needed")
-    return tuple(check(f"{name}[{i}]", entry) for i, entry in enumerate(value))
-
-
-def _as_temperature(name: str, value) -> float:
-    return as_number(name, value, 1e-9, 1e9)
+    return value
 
 
 def _as_window(name: str, value) -> tuple[int, int | None] | None:
@@ -209,9 +137,19 @@ def _as_window(name: str, value) -> tuple[int, int | None] | None:
     return first, end
 
 
-# ------------------------------------------------------------
-
-COLDEST = 1e-100  # no temperature falls below: rounded to 0 it could not be divided by
+def as_independent_config(config: TabularConfig | None, n_agents: int) -> IndependentConfig:
+    """``config`` as an :class:`IndependentConfig` whose tuples fit ``n_agents``."""
+    if not isinstance(config, IndependentConfig):
+        plain = as_config(config, TabularConfig, per_agent=True)
+        config = IndependentConfig(**{f.name: getattr(plain, f.name) for f in fields(plain)})
+    step_sizes = config.step_size.parts if isinstance(config.step_size, PerAgent) else None
+    values = {name: getattr(config, name) for name in ("temperature", "learns", "memory")}
+    for name, value in {"step_size": step_sizes, **values}.items():
+        if isinstance(value, tuple) and len(value) != n_agents:
+            raise ValueError(
+                f"config: {name} has {len(value)} entries; this game has {n_agents} agents"
+            )
+    return config
 
 
 def independent_q_learning(
@@ -224,21 +162,18 @@ def independent_q_learning(
     whatever others run beside it.
 
     Returns a :class:`History` with agent axis; where an agent has fewer actions than another, its tables end with -inf.
-    With :class:`Distributed` it holds ``policies``, too. Raises ValueError naming ``game``, ``config`` (also if its tuples
-    do not fit the number of agents) or ``seeds``.
+    With :class:`Distributed` it holds ``policies``, too.
     """
     n = check_game("game", game).n_agents
-    config = fitting(config, n)
+    config = as_independent_config(config, n)
     if not config.uses_epsilon:
         config = replace(config, epsilon=0.0)  # recorded so, too
     draws = config.batch_size if np.max(config.memory) > 1 else 0
     own_numbers = draws + isinstance(config.optimism, Lenient)
     streams = UniformStreams(seeds, n_numbers=(2 + own_numbers) * n + 2)
     learners = _Learners(game, config, len(streams.seeds))
-    recorder = Recorder(
-        config, streams.seeds, learners.q, learners.visits, **learners.other_tables()
-    )
-    for now in experience(game, config, streams, recorder, learners.choose, slice(None)):
+    recorder = Recorder(config, streams.seeds, n, **learners.tables())
+    for now in experience(game, config, streams, recorder, learners.choose):
         learners.learn(now)
     return recorder.history()
 
@@ -269,9 +204,10 @@ class _Learners:
         if np.max(config.memory) > 1:
             self.memory = Memory(np.broadcast_to(config.memory, n), n_seeds)
 
-    def other_tables(self) -> dict[str, np.ndarray]:
-        """What is recorded besides action values and visits."""
-        return {} if self.policies is None else {"policies": self.policies}
+    def tables(self) -> dict[str, np.ndarray]:
+        """What is recorded."""
+        kept = {} if self.policies is None else {"policies": self.policies}
+        return {"q": self.q, "visits": self.visits, **kept}
 
     def choose(self, state: np.ndarray, epsilon, uniform: np.ndarray) -> np.ndarray:
         """Joint actions ``[E, n]`` in ``state[E]``, as ``uniform[2, E, n]`` decide."""
@@ -297,16 +233,14 @@ class _Learners:
 
     def learn(self, now: Transition) -> None:
         """Move every agent's table by one transition: the present one, or the mean of a batch from its memory."""
-        config = self.config
+        config, ends = self.config, now.ends
         row = self.first_row + now.state[:, None]
         next_row = self.first_row + now.next_state[:, None]
         entry, reward = row * self.n_actions + now.action, now.reward
-        ends = (now.terminated if config.bootstrap_on_truncation else now.ended)[:, None]
         learning = 1 if config.learns is None else config.learning(now.step, len(self.own_actions))
         self.counts[entry] += learning
         if self.memory is not None:
-            draws = now.uniform[: config.batch_size]
-            ends = np.broadcast_to(ends, entry.shape)
+            draws, ends = now.uniform[: config.batch_size], np.broadcast_to(ends, entry.shape)
             entry, reward, next_row, ends = self.memory.exchange(
                 draws, entry, reward, next_row, ends
             )
@@ -315,14 +249,15 @@ class _Learners:
         target = q_learning_target(reward, next_q, ends, self.discount)
         error = target - self.entries.take(entry)
         progress = Progress(now.step, now.episode, np.maximum(self.counts.take(entry), 1))
-        change = learning * (self._step_size(progress, error, entry, now.uniform) * error)
+        step_size = learning * self._step_size(progress, error, entry, now.uniform)
         if self.memory is not None:  # an entry may be drawn several times
-            np.add.at(self.entries, entry, change / config.batch_size)
+            np.add.at(self.entries, entry, step_size * error / config.batch_size)
             return
-        before = None if self.policies is None else self.rows.take(row, axis=0)
-        self.entries[entry] += change
-        if self.policies is not None:
-            self._keep_or_change(row, now.action, before)
+        moved = self.entries.take(entry) + step_size * error
+        if self.policies is None:
+            self.entries[entry] = moved
+        else:  # for α = 1 the target itself: the last digits of q + (target - q) must not look like news
+            self._keep_or_change(row, now.action, entry, np.where(step_size == 1, target, moved))
         if self.temperatures is not None:
             self._cool(learning, entry, next_row, ends)
 
@@ -347,7 +282,60 @@ class _Learners:
         after = cooler(before, next_mean, lenient.decay, lenient.diffusion, ends)
         temperatures[entry] = np.where(learning, np.maximum(after, COLDEST), before)
 
-    def _keep_or_change(self, row, action, before) -> None:
+    def _keep_or_change(self, row, action, entry, moved) -> None:
+        before = self.rows.take(row, axis=0)
+        self.entries[entry] = moved
         changed = changes_policy(before, self.rows.take(row, axis=0))
         policies = self.policies.reshape(self.rows.shape)
         policies[row[changed]] = np.eye(self.n_actions)[action[changed]]
+
+
+def behaviour(
+    q: np.ndarray, epsilon: np.ndarray | float, temperature: np.ndarray | float | None = None
+) -> np.ndarray:
+    """``[..., A]``: the policies of learners with tables ``q[..., A]``, exploration included.
+
+    ε-greedy, or Boltzmann exploration if a ``temperature`` is given; both numbers or ``[...]``. The lowest index wins a tie,
+    and an action that does not exist (-inf) has probability 0.
+    """
+    if temperature is not None:
+        return boltzmann_policy(q, temperature)
+    exists = np.isfinite(q)
+    greedy = np.arange(q.shape[-1]) == q.argmax(axis=-1)[..., None]
+    epsilon = np.asarray(epsilon)[..., None]
+    return epsilon * exists / exists.sum(axis=-1, keepdims=True) + (1 - epsilon) * greedy
+
+
+def behaviour_policies(history: History, config: TabularConfig) -> list[np.ndarray]:
+    """One array ``[K+1, E, S, A_i]`` for each agent: the policies on which it acted at each moment of ``history``.
+
+    ``config``: the one the history was made with. So the whole history of joint policies is known, and with it the MDP that
+    each agent faced. Not for lenient learners, whose temperatures are not recorded, nor for correlated exploration, where
+    the joint policy is not the product of the agents' own.
+    """
+    if history.q.ndim != 5:
+        raise ValueError(
+            "history: expected one with agent axis, as independent_q_learning returns it"
+        )
+    n_agents = history.q.shape[2]
+    config = as_independent_config(config, n_agents)
+    if isinstance(config.optimism, Lenient):
+        raise ValueError("config: a lenient learner acts on temperatures that are not recorded")
+    if config.correlated_exploration:
+        raise ValueError(
+            "config: correlated_exploration is True; the agents do not draw independently, "
+            "so that policies of their own do not tell what they do together"
+        )
+    table = history.q if history.policies is None else history.policies
+    policies = []
+    for i in range(n_agents):
+        tau = config.temperature[i] if isinstance(config.temperature, tuple) else config.temperature
+        own = np.isfinite(history.q[0, 0, i, 0]).sum()
+        policies.append(behaviour(table[:, :, i, :, :own], history.epsilon[..., None], tau))
+    return policies
+
+
+def greedy_actions(history: History) -> np.ndarray:
+    """``[K+1, E, n, S]``: the action that every agent holds for the best in each state (the policy of distributed learners)."""
+    table = history.q if history.policies is None else history.policies
+    return table.argmax(axis=-1)

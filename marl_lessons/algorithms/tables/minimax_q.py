@@ -1,8 +1,4 @@
-"""Minimax-Q: Q-learning for zero-sum games of two, in which a state is worth what the game played there is worth.
-
-All seeds advance together. :func:`minimax_q_target`, :func:`rounded` and :class:`SolvedGames` take arrays that their callers
-have checked: they check nothing themselves.
-"""
+"""Minimax-Q: Q-learning for zero-sum games of two, where a state is worth what the game played there is worth. Lesson 04."""
 
 from __future__ import annotations
 
@@ -15,12 +11,12 @@ from marl_lessons.algorithms.tables.history import (
     History,
     Recorder,
     TabularConfig,
-    draw_actions,
+    common_n_actions,
     experience,
 )
-from marl_lessons.algorithms.tables.rules import td_update
+from marl_lessons.algorithms.tables.rules import draw_actions, td_update
 from marl_lessons.algorithms.tables.schedules import Progress
-from marl_lessons.checks import as_distributions, as_number
+from marl_lessons.checks import as_number
 from marl_lessons.envs.games.matrix_games import cancels
 from marl_lessons.envs.markov_game import MarkovGame, check_game
 from marl_lessons.seeds import UniformStreams
@@ -69,7 +65,9 @@ class SolvedGames:
         """Make value and strategy of ``games[...]`` ready for use; when one has to be solved, solve all that wait."""
         if self._waits[games].any():
             waiting = self._waits.nonzero()[0]
-            payoffs = rounded(self._q[waiting], self._tolerance / 100)
+            payoffs, unit = self._q[waiting], self._tolerance / 100
+            if unit > 1e-12:
+                payoffs = np.round(payoffs / unit) * unit
             solved = solve_zero_sum(payoffs, guess=self._basis[waiting])
             self._row[waiting], self._column[waiting] = solved.row, solved.column
             self._basis[waiting] = solved.basis
@@ -78,24 +76,17 @@ class SolvedGames:
             self._waits[waiting] = False
 
 
-def rounded(numbers: np.ndarray, unit: float) -> np.ndarray:
-    """The multiples of ``unit`` next to ``numbers[...]``; the numbers themselves for units below 1e-12."""
-    return numbers if unit < 1e-12 else np.round(numbers / unit) * unit
-
-
 def minimax_q(
     game: MarkovGame,
     config: TabularConfig | None = None,
     seeds=30,
     *,
-    policies=(None, None),
     tolerance: float = 0.01,
     progress: Callable[[float], None] | None = None,
 ) -> History:
     """Minimax-Q (Littman 1994; Albrecht et al. 2024, Sec. 6.2.1) in a zero-sum game; all seeds advance together.
 
-    ``policies[i]``: None for an agent that learns, otherwise the fixed policy ``[S, A_i]`` that agent i plays. By default
-    both learn, each with a table of its own. A learner sees both actions and rewards: it moves Q(s, a, o), a its own
+    Both agents learn, each with a table of its own. A learner sees both actions and rewards: it moves Q(s, a, o), a its own
     action, o its opponent's, towards r + γ V(s'). It acts on a maxmin strategy of the game Q(s), with probability ε on any
     action with equal chance (Littman: ε = 0.2, ``initial_value=1``, a step size that falls with every step to 0.01).
 
@@ -105,79 +96,46 @@ def minimax_q(
     ``progress`` is called with the share of the steps done, up to 100 times.
 
     Returns a :class:`History` with ``q[K+1, E, n, S, A, O]``, ``visits`` alike, ``policies[K+1, E, n, S, A]`` and
-    ``values[K+1, E, n, S]``; a single learner's has no axis n. Raises ValueError naming ``game`` (also if it is not a
-    zero-sum game of two, or if both learn with different numbers of actions), ``policies``, ``config``, ``seeds``,
-    ``tolerance`` or ``progress``.
+    ``values[K+1, E, n, S]``.
     """
-    fixed = _check_players(game, policies)
+    if check_game("game", game).n_agents != 2 or not cancels(game.reward):
+        raise ValueError("game: expected two agents whose rewards add up to 0 everywhere")
+    n_actions = common_n_actions("game", game)
     config, tolerance = as_config(config, TabularConfig), as_number("tolerance", tolerance, 0.0)
-    learners = [i for i in range(2) if fixed[i] is None]
-    others = [1 - i for i in learners]
-    n_actions, n_others = game.n_actions[learners[0]], game.n_actions[others[0]]
+    if progress is not None and not callable(progress):
+        raise ValueError(f"progress: expected a function of the share done, got {progress!r:.80}")
     streams = UniformStreams(seeds, n_numbers=6)
-    shape = (len(streams.seeds), len(learners), game.n_states)
-    q = np.full((*shape, n_actions, n_others), config.initial_value)
+    shape = (len(streams.seeds), 2, game.n_states)
+    q = np.full((*shape, n_actions, n_actions), config.initial_value)
     q[:, :, game.terminal] = 0.0
     visits = np.zeros(q.shape, dtype=np.int64)
     strategies, values = np.empty((*shape, n_actions)), np.empty(shape)
-    recorder = Recorder(config, streams.seeds, q, visits, policies=strategies, values=values)
-    # Flat views of the tables: row (seed, learner, state), entry (row * A + a) * O + o.
-    entries, counts, value = q.reshape(-1), visits.reshape(-1), values.reshape(-1)
-    strategy = strategies.reshape(-1, n_actions)
-    games = SolvedGames(q.reshape(-1, n_actions, n_others), value, strategy, tolerance)
-    first_row = np.arange(shape[0] * shape[1]).reshape(shape[:2]) * game.n_states
+    tables = {"q": q, "visits": visits, "policies": strategies, "values": values}
+    recorder = Recorder(config, streams.seeds, 2, **tables)
+    # The matrix games in one row, one for each seed, learner and state: views of the tables.
+    payoffs, counts = q.reshape(-1, n_actions, n_actions), visits.reshape(-1, n_actions, n_actions)
+    strategy, value = strategies.reshape(-1, n_actions), values.reshape(-1)
+    games = SolvedGames(payoffs, value, strategy, tolerance)
+    first = np.arange(shape[0] * shape[1]).reshape(shape[:2]) * game.n_states
 
     def choose(state, epsilon, uniform):
-        action = np.empty((len(state), 2), dtype=np.intp)
-        row = first_row + state[:, None]
-        games.prepare(row)
-        action[:, learners] = draw_actions(
-            strategy.take(row, axis=0), epsilon, uniform[:, :, learners]
-        )
-        for i in range(2):
-            if fixed[i] is not None:
-                action[:, i] = draw_actions(fixed[i].take(state, axis=0), 0.0, uniform[:, :, i])
-        return action
+        here = first + state[:, None]
+        games.prepare(here)
+        return draw_actions(strategy[here], epsilon, uniform)
 
-    if progress is not None and not callable(progress):
-        raise ValueError(f"progress: expected a function of the share done, got {progress!r:.80}")
     every = -(-config.n_steps // 100)
-    for now in experience(game, config, streams, recorder, choose, learners):
-        row, next_row = first_row + now.state[:, None], first_row + now.next_state[:, None]
-        entry = (row * n_actions + now.action[:, learners]) * n_others + now.action[:, others]
+    for now in experience(game, config, streams, recorder, choose):
+        here, there = first + now.state[:, None], first + now.next_state[:, None]
+        entry = (here, now.action, now.action[:, ::-1])  # an agent's own action first
+        games.prepare(there)
+        target = minimax_q_target(now.reward, value[there], now.ends, game.discount)
         counts[entry] += 1
-        ends = now.terminated if config.bootstrap_on_truncation else now.ended
-        games.prepare(next_row)
-        reward = now.reward[:, learners]
-        target = minimax_q_target(reward, value.take(next_row), ends[:, None], game.discount)
-        so_far = Progress(now.step, now.episode, counts.take(entry))
-        td_update(entries, entry, target, config.step_size(so_far))
-        games.changed(row)
+        so_far = Progress(now.step, now.episode, counts[entry])
+        td_update(payoffs, entry, target, config.step_size(so_far))
+        games.changed(here)
         done = now.step + 1
         if progress is not None and (done % every == 0 or done == config.n_steps):
             progress(done / config.n_steps)
         if recorder.is_due(done):
             games.prepare()
-    history = recorder.history()
-    return history if len(learners) == 2 else history.without_agent_axis()
-
-
-def _check_players(game: MarkovGame, policies) -> list[np.ndarray | None]:
-    """The two fixed policies, None for a learner."""
-    if check_game("game", game).n_agents != 2 or not cancels(game.reward):
-        raise ValueError("game: expected two agents whose rewards add up to 0 everywhere")
-    if not isinstance(policies, list | tuple | np.ndarray) or len(policies) != 2:
-        raise ValueError(
-            f"policies: expected two entries, None for an agent that learns, got {policies!r:.80}"
-        )
-    fixed = [
-        None if policy is None else as_distributions(f"policies[{i}]", policy, (game.n_states, a))
-        for i, (policy, a) in enumerate(zip(policies, game.n_actions))
-    ]
-    if fixed[0] is not None and fixed[1] is not None:
-        raise ValueError("policies: both are fixed; put None for at least one agent, that learns")
-    if policies[0] is policies[1] and len(set(game.n_actions)) > 1:
-        raise ValueError(
-            f"game: agents have different numbers of actions {game.n_actions}; if both learn they must have the same"
-        )
-    return fixed
+    return recorder.history()

@@ -1,18 +1,111 @@
-"""The three lines that make a tabular learner: act, form a target, move towards it.
+"""The three lines that make a tabular learner: act, form a target, move towards it. Lessons 02, 05 and 06.
 
-Pure functions of arrays that their callers have checked: they check nothing themselves.
+All are pure functions of arrays. What teams of independent learners do otherwise follows: optimism, and a memory.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
+from marl_lessons.algorithms.settings import RATE, SHARE, check_settings
 from marl_lessons.algorithms.tables.schedules import Schedule, as_schedule
 from marl_lessons.checks import as_number
 
-# Optimistic updates for teams: trust good news more than bad news, because bad news may be the partner's fault.
+ABOVE_ZERO = partial(as_number, low=0.0, high=1e9, open_low=True)
+
+
+def epsilon_greedy(q: np.ndarray, epsilon: np.ndarray | float, uniform: np.ndarray) -> np.ndarray:
+    """Actions ``[...]``: random with probability ε, otherwise a greedy one (Sutton & Barto 2018, Sec. 2.2).
+
+    ``q[..., A]`` action values, ``uniform[2, ...]`` random numbers in [0, 1): the first decides whether to explore, the
+    second which action. The lowest index wins a tie. A random action may be the greedy one.
+    """
+    explore = uniform[0] < epsilon
+    random_action = (uniform[1] * q.shape[-1]).astype(np.intp)
+    return np.where(explore, random_action, q.argmax(axis=-1))
+
+
+def one_draw_for_all(uniform: np.ndarray) -> np.ndarray:
+    """Random numbers ``[2, ..., n]`` with which all agents of a world explore at the same moments.
+
+    ``uniform[0, ..., i]`` decides whether agent i explores; here the first agent's number decides for all. Each still draws
+    its own random action. Some published programs do this. It eases coordination in a way that is open to no agent on its own.
+    """
+    whether, which = uniform
+    return np.stack([np.broadcast_to(whether[..., :1], which.shape), which])
+
+
+def sample_actions(policy: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+    """Actions ``[...]`` drawn from ``policy[..., A]`` with the random numbers ``uniform[...]`` in [0, 1).
+
+    Inverse transform sampling: the first action at which the cumulative probability exceeds the number.
+    """
+    cumulative = policy.cumsum(axis=-1)
+    cumulative /= cumulative[..., -1:]  # the last is exactly 1, so that some action is drawn
+    return (uniform[..., None] < cumulative).argmax(axis=-1)
+
+
+def draw_actions(
+    policy: np.ndarray, epsilon: np.ndarray | float, uniform: np.ndarray
+) -> np.ndarray:
+    """Actions ``[...]``: with probability ε any action with equal chance, otherwise drawn from ``policy[..., A]``.
+
+    ``uniform[2, ...]`` are random numbers in [0, 1): the first decides whether to explore, the second which action.
+    """
+    explore = uniform[0] < epsilon
+    random_action = (uniform[1] * policy.shape[-1]).astype(np.intp)
+    return np.where(explore, random_action, sample_actions(policy, uniform[1]))
+
+
+def boltzmann_policy(q: np.ndarray, temperature: np.ndarray | float) -> np.ndarray:
+    """``[..., A]``: Boltzmann exploration, π(a) proportional to exp(Q(a) / τ) (Sutton & Barto 2018, Eq. 13.2).
+
+    ``q[..., A]`` action values, -inf for an action that does not exist; ``temperature`` τ > 0, a number or ``[...]``. A
+    high temperature makes all actions alike, a low one nearly always takes the greedy action.
+    """
+    preference = (q - q.max(axis=-1, keepdims=True)) / np.asarray(temperature)[..., None]
+    weight = np.exp(preference)
+    return weight / weight.sum(axis=-1, keepdims=True)
+
+
+def q_learning_target(
+    reward: np.ndarray, next_q: np.ndarray, terminated: np.ndarray, discount: float
+) -> np.ndarray:
+    """``[...]``: r + γ max_a' Q(s', a'), and r alone where the episode terminated (Sutton & Barto 2018, Eq. 6.8).
+
+    ``reward[...]``, ``next_q[..., A]`` the values of s', ``terminated[...]`` booleans. Truncation is no termination.
+    """
+    return reward + discount * np.where(terminated, 0.0, next_q.max(axis=-1))
+
+
+def sarsa_target(
+    reward: np.ndarray,
+    next_q: np.ndarray,
+    next_action: np.ndarray,
+    terminated: np.ndarray,
+    discount: float,
+) -> np.ndarray:
+    """``[...]``: r + γ Q(s', a') for the action a' that will be taken, r alone on termination (S&B 2018, Eq. 6.7)."""
+    taken = np.take_along_axis(next_q, next_action[..., None], axis=-1)[..., 0]
+    return reward + discount * np.where(terminated, 0.0, taken)
+
+
+def td_update(
+    table: np.ndarray, index, target: np.ndarray, step_size: np.ndarray | float
+) -> np.ndarray:
+    """Move ``table[index]`` by the fraction ``step_size`` towards ``target``, in place; returns the TD errors δ.
+
+    ``index`` selects the entries (state, action) to move, no entry twice. δ = target - table[index] (Eq. 6.8).
+    """
+    error = target - table[index]
+    table[index] += step_size * error
+    return error
+
+
+# Optimism in teams: trust good news more than bad news, because bad news may be the partner's fault.
 
 
 @dataclass(frozen=True)
@@ -27,8 +120,7 @@ class Hysteretic:
 
     def __post_init__(self):
         """Check the field and turn a number into a constant schedule."""
-        checked = as_schedule("negative_step_size", self.negative_step_size)
-        object.__setattr__(self, "negative_step_size", checked)
+        check_settings(self, negative_step_size=as_schedule)
 
 
 @dataclass(frozen=True)
@@ -37,7 +129,8 @@ class Distributed:
 
     A table entry never falls. The policy of a state is a table of its own: it changes only when the state's best value
     rises, to the action that made it rise. So two agents that have found one of several equally good joint actions at the
-    same moment stay with it. Begin with values that every joint action can beat, or the first table is never beaten.
+    same moment stay with it: for sure where α is 1, as in the paper, so that both know at once what an action is worth.
+    Begin with values that every joint action can beat, or the first table is never beaten.
     """
 
 
@@ -66,12 +159,15 @@ class Lenient:
 
     def __post_init__(self):
         """Check every field."""
-        above_zero = {"start": 1e9, "decay": 1.0, "leniency": 1e9, "exploration": 1e9}
-        for name, high in above_zero.items():
-            number = as_number(name, getattr(self, name), 0.0, high, open_low=True)
-            object.__setattr__(self, name, number)
-        object.__setattr__(self, "coldest", as_number("coldest", self.coldest, 1e-6, 1e9))
-        object.__setattr__(self, "diffusion", as_number("diffusion", self.diffusion, 0.0, 1.0))
+        check_settings(
+            self,
+            start=ABOVE_ZERO,
+            decay=RATE,
+            leniency=ABOVE_ZERO,
+            coldest=partial(as_number, low=1e-6, high=1e9),
+            exploration=ABOVE_ZERO,
+            diffusion=SHARE,
+        )
 
 
 def hysteretic_step(
@@ -127,82 +223,3 @@ class Memory:
         for ring, part in zip(self._rings, present):
             ring[newest, seed, agent] = part
         return [ring[drawn, seed, agent] for ring in self._rings]
-
-
-# ------------------------------------------------------------
-
-
-def epsilon_greedy(q: np.ndarray, epsilon: np.ndarray | float, uniform: np.ndarray) -> np.ndarray:
-    """Actions ``[...]``: random with probability ε, otherwise a greedy one (Sutton & Barto 2018, Sec. 2.2).
-
-    ``q[..., A]`` action values, ``uniform[2, ...]`` random numbers in [0, 1): the first decides whether to explore, the
-    second which action. The lowest index wins a tie. A random action may be the greedy one.
-    """
-    explore = uniform[0] < epsilon
-    random_action = (uniform[1] * q.shape[-1]).astype(np.intp)
-    return np.where(explore, random_action, q.argmax(axis=-1))
-
-
-def one_draw_for_all(uniform: np.ndarray) -> np.ndarray:
-    """Random numbers ``[2, ..., n]`` with which all agents of a world explore at the same moments.
-
-    ``uniform[0, ..., i]`` decides whether agent i explores; here the first agent's number decides for all. Each still draws
-    its own random action. Some published programs do this. It eases coordination in a way that is open to no agent on its own.
-    """
-    whether, which = uniform
-    return np.stack([np.broadcast_to(whether[..., :1], which.shape), which])
-
-
-def sample_actions(policy: np.ndarray, uniform: np.ndarray) -> np.ndarray:
-    """Actions ``[...]`` drawn from ``policy[..., A]`` with the random numbers ``uniform[...]`` in [0, 1).
-
-    Inverse transform sampling: the first action at which the cumulative probability exceeds the number.
-    """
-    cumulative = policy.cumsum(axis=-1)
-    cumulative /= cumulative[..., -1:]  # the last is exactly 1, so that some action is drawn
-    return (uniform[..., None] < cumulative).argmax(axis=-1)
-
-
-def boltzmann_policy(q: np.ndarray, temperature: np.ndarray | float) -> np.ndarray:
-    """``[..., A]``: Boltzmann exploration, π(a) proportional to exp(Q(a) / τ) (Sutton & Barto 2018, Eq. 13.2).
-
-    ``q[..., A]`` action values, -inf for an action that does not exist; ``temperature`` τ > 0, a number or ``[...]``. A
-    high temperature makes all actions alike, a low one nearly always takes the greedy action.
-    """
-    preference = (q - q.max(axis=-1, keepdims=True)) / np.asarray(temperature)[..., None]
-    weight = np.exp(preference)
-    return weight / weight.sum(axis=-1, keepdims=True)
-
-
-def q_learning_target(
-    reward: np.ndarray, next_q: np.ndarray, terminated: np.ndarray, discount: float
-) -> np.ndarray:
-    """``[...]``: r + γ max_a' Q(s', a'), and r alone where the episode terminated (Sutton & Barto 2018, Eq. 6.8).
-
-    ``reward[...]``, ``next_q[..., A]`` the values of s', ``terminated[...]`` booleans. Truncation is no termination.
-    """
-    return reward + discount * np.where(terminated, 0.0, next_q.max(axis=-1))
-
-
-def sarsa_target(
-    reward: np.ndarray,
-    next_q: np.ndarray,
-    next_action: np.ndarray,
-    terminated: np.ndarray,
-    discount: float,
-) -> np.ndarray:
-    """``[...]``: r + γ Q(s', a') for the action a' that will be taken, r alone on termination (S&B 2018, Eq. 6.7)."""
-    taken = np.take_along_axis(next_q, next_action[..., None], axis=-1)[..., 0]
-    return reward + discount * np.where(terminated, 0.0, taken)
-
-
-def td_update(
-    table: np.ndarray, index, target: np.ndarray, step_size: np.ndarray | float
-) -> np.ndarray:
-    """Move ``table[index]`` by the fraction ``step_size`` towards ``target``, in place; returns the TD errors δ.
-
-    ``index`` selects the entries (state, action) to move, no entry twice. δ = target - table[index] (Eq. 6.8).
-    """
-    error = target - table[index]
-    table[index] += step_size * error
-    return error

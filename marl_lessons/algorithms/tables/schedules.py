@@ -1,4 +1,4 @@
-"""Step sizes and exploration rates as functions of progress.
+"""Step sizes and exploration rates as functions of progress. Lessons 00, 02, 04, 05, 06 and 10.
 
 A schedule maps a :class:`Progress` to one number per learner. What it counts (steps, episodes or visits) is the whole
 difference between schedules that learn and schedules that stop exploring before anything was seen.
@@ -54,7 +54,7 @@ class PerVisit:
 
     power 1 is the sample average. The Robbins-Monro conditions (the steps sum to infinity, their squares do not) hold for
     1/2 < power <= 1 (Sutton & Barto 2018, Eq. 2.7). It is a schedule of step sizes only: when an action is yet to be
-    chosen, there are no visits of it to count. Raises ValueError for a power outside [0, 10].
+    chosen, there are no visits of it to count.
     """
 
     power: float = 1.0
@@ -69,7 +69,7 @@ class PerVisit:
 
 @dataclass(frozen=True)
 class _Decay:
-    """max(floor, start · rate^count); raises ValueError for a field outside [0, 1]."""
+    """max(floor, start · rate^count), all three in [0, 1]."""
 
     start: float
     rate: float
@@ -84,10 +84,7 @@ class _Decay:
 
 
 class PerEpisode(_Decay):
-    """Decays once every episode: max(floor, start · rate^episode), each seed by its own episodes.
-
-    Raises ValueError for a field outside [0, 1].
-    """
+    """Decays once every episode: max(floor, start · rate^episode), each seed by its own episodes."""
 
     def __call__(self, progress: Progress) -> np.ndarray:
         """``[E, 1]``: the value in each seed's present episode."""
@@ -95,10 +92,7 @@ class PerEpisode(_Decay):
 
 
 class PerStep(_Decay):
-    """Decays at every single step: max(floor, start · rate^step). The famous slip, here to be diagnosed.
-
-    Raises ValueError for a field outside [0, 1].
-    """
+    """Decays at every single step: max(floor, start · rate^step). The famous slip, here to be diagnosed."""
 
     def __call__(self, progress: Progress) -> np.ndarray:
         """The value at this step."""
@@ -109,8 +103,7 @@ class PerStep(_Decay):
 class Linear:
     """From ``start`` in a straight line to ``end``, reached after ``over`` episodes (or ``per="step"``: steps), then constant.
 
-    In a matrix game played again and again, where a step is all there is of an episode, count steps. Raises ValueError
-    for a start or end outside [0, 1], ``over`` below 1, or another ``per``.
+    In a matrix game played again and again, where a step is all there is of an episode, count steps.
     """
 
     start: float
@@ -156,7 +149,7 @@ class PerAgent:
 
 
 def as_schedule(name: str, value) -> Schedule:
-    """A schedule as it is, a number as :class:`Constant`; raises ValueError naming ``name`` for anything else."""
+    """A schedule as it is, a number as :class:`Constant`."""
     if isinstance(value, type):
         raise ValueError(
             f"{name}: {value.__name__} is a class; give a schedule made from it, as {value.__name__}(...)"
@@ -165,10 +158,7 @@ def as_schedule(name: str, value) -> Schedule:
 
 
 def as_exploration(name: str, value) -> Schedule:
-    """An exploration rate as a schedule, from a schedule or a number.
-
-    Raises ValueError naming ``name`` for anything else, also for :class:`PerVisit` and :class:`PerAgent`.
-    """
+    """An exploration rate as a schedule, from a schedule or a number; neither :class:`PerVisit` nor :class:`PerAgent`."""
     schedule = as_schedule(name, value)
     if isinstance(schedule, PerVisit):
         raise ValueError(

@@ -1,7 +1,6 @@
-"""WoLF-PHC: policies that climb towards the greedy action, slowly while they win and fast while they lose.
+"""WoLF-PHC: policies that climb towards the greedy action, slowly while they win and fast while they lose. Lesson 05.
 
-Policy hill climbing (PHC) is the same with one rate for both. All seeds advance together. :func:`hill_climb`,
-:func:`move_average` and :func:`wolf_rate` are pure functions of arrays that their callers have checked: they check nothing.
+Policy hill climbing (PHC) is the same with one rate for both.
 """
 
 from __future__ import annotations
@@ -16,10 +15,9 @@ from marl_lessons.algorithms.tables.history import (
     History,
     Recorder,
     common_n_actions,
-    draw_actions,
     experience,
 )
-from marl_lessons.algorithms.tables.rules import q_learning_target, td_update
+from marl_lessons.algorithms.tables.rules import draw_actions, q_learning_target, td_update
 from marl_lessons.algorithms.tables.schedules import Progress, Schedule
 from marl_lessons.envs.markov_game import MarkovGame, check_game
 from marl_lessons.seeds import UniformStreams
@@ -48,6 +46,7 @@ class WolfConfig:
     time_limit: int | None = 200
     initial_policies: np.ndarray | None = None
     n_records: int | None = None
+    bootstrap_on_truncation = True  # no setting: truncation is no termination
 
     def __post_init__(self):
         """Check every field and turn numbers into constant schedules."""
@@ -90,60 +89,45 @@ def wolf_phc(game: MarkovGame, config: WolfConfig | None = None, seeds=30) -> Hi
 
     Each has a table of action values, moved by Q-learning, and a policy that climbs towards the greedy action. It acts on
     that policy, with probability ε on any action with equal chance. A matrix game is a game of one state and discount 0.
-    Truncation is no termination: the last target of an episode cut short counts the value of the next state.
 
     ``seeds``: a count or a sequence of integers; each seed's run is the same whatever others run beside it. Returns a
-    :class:`History` with agent axis and, besides, ``policies`` and ``average_policies`` ``[K+1, E, n, S, A]``. Raises
-    ValueError naming ``game`` (also if its agents have different numbers of actions), ``config`` or ``seeds``.
+    :class:`History` with agent axis and, besides, ``policies`` and ``average_policies`` ``[K+1, E, n, S, A]``.
     """
     config = as_config(config, WolfConfig)
-    n, n_states = check_game("game", game).n_agents, game.n_states
-    n_actions = common_n_actions("game", game)
+    n, n_actions = check_game("game", game).n_agents, common_n_actions("game", game)
     streams = UniformStreams(seeds, n_numbers=2 * n + 2)
-    n_seeds = len(streams.seeds)
-    q = np.zeros((n_seeds, n, n_states, n_actions))
+    q = np.zeros((len(streams.seeds), n, game.n_states, n_actions))
     visits = np.zeros(q.shape, dtype=np.int64)
-    policies = np.empty(q.shape)
-    policies[:] = _initial_policies(config, (n, n_states, n_actions))
+    policies = np.full(q.shape, 1 / n_actions)
+    if config.initial_policies is not None:
+        if config.initial_policies.shape != q.shape[1:]:
+            raise ValueError(
+                f"config: initial_policies have shape {config.initial_policies.shape}; this game needs {q.shape[1:]}"
+            )
+        policies[:] = config.initial_policies
     averages = policies.copy()
-    recorder = Recorder(
-        config, streams.seeds, q, visits, policies=policies, average_policies=averages
-    )
-    # Flat views of the tables: row (seed, agent, state), entry row * A + action. One index is faster than four.
-    q_rows, visit_rows, policy_rows, average_rows = (
-        table.reshape(-1, n_actions) for table in (q, visits, policies, averages)
-    )
-    first_row = np.arange(n_seeds * n).reshape(n_seeds, n) * n_states
+    tables = {"q": q, "visits": visits, "policies": policies, "average_policies": averages}
+    recorder = Recorder(config, streams.seeds, n, **tables)
+    # From here on one row for each seed, agent and state: views of the tables.
+    q, visits, policies, averages = (table.reshape(-1, n_actions) for table in tables.values())
+    first = np.arange(len(streams.seeds) * n).reshape(-1, n) * game.n_states
 
     def choose(state, epsilon, uniform):
-        return draw_actions(policy_rows.take(first_row + state[:, None], axis=0), epsilon, uniform)
+        return draw_actions(policies.take(first + state[:, None], axis=0), epsilon, uniform)
 
-    for now in experience(game, config, streams, recorder, choose, slice(None)):
-        row, next_row = first_row + now.state[:, None], first_row + now.next_state[:, None]
-        entry = row * n_actions + now.action
-        visits.reshape(-1)[entry] += 1
-        counts = visit_rows.take(row, axis=0)
-        progress = Progress(now.step, now.episode, visits.take(entry))
-        target = q_learning_target(
-            now.reward, q_rows.take(next_row, axis=0), now.terminated[:, None], game.discount
-        )
-        td_update(q.reshape(-1), entry, target, config.step_size(progress))
+    for now in experience(game, config, streams, recorder, choose):
+        here, there = first + now.state[:, None], first + now.next_state[:, None]
+        entry = (here, now.action)
+        visits[entry] += 1
+        progress = Progress(now.step, now.episode, visits[entry])
+        next_q = q.take(there, axis=0)
+        target = q_learning_target(now.reward, next_q, now.ends, game.discount)
+        td_update(q, entry, target, config.step_size(progress))
 
-        values, policy = q_rows.take(row, axis=0), policy_rows.take(row, axis=0)
-        progress = progress._replace(visits=counts.sum(axis=-1))
-        average = move_average(average_rows.take(row, axis=0), policy, progress.visits)
-        win_rate, lose_rate = config.win_rate(progress), config.lose_rate(progress)
-        rate = wolf_rate(policy, average, values, win_rate, lose_rate)
-        average_rows[row] = average
-        policy_rows[row] = hill_climb(policy, values, rate)
+        values, policy = q.take(here, axis=0), policies.take(here, axis=0)
+        progress = progress._replace(visits=visits.take(here, axis=0).sum(axis=-1))
+        average = move_average(averages.take(here, axis=0), policy, progress.visits)
+        rates = config.win_rate(progress), config.lose_rate(progress)
+        averages[here] = average
+        policies[here] = hill_climb(policy, values, wolf_rate(policy, average, values, *rates))
     return recorder.history()
-
-
-def _initial_policies(config: WolfConfig, shape: tuple[int, int, int]) -> np.ndarray:
-    if config.initial_policies is None:
-        return np.full(shape, 1 / shape[-1])
-    if config.initial_policies.shape != shape:
-        raise ValueError(
-            f"config: initial_policies have shape {config.initial_policies.shape}; this game needs {shape}"
-        )
-    return config.initial_policies

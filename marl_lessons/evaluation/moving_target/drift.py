@@ -1,8 +1,6 @@
-"""How much an agent's world changes while the others learn, exactly, and how much it can change at most.
+"""How much an agent's world changes while the others learn, exactly, and how much it can change at most. Lessons 05 and 09.
 
-The moments of a training history are the first axis, K of them; seeds may follow. :func:`total_variation`,
-:func:`reward_drift_bound` and :func:`weighted_mean` are pure functions of checked arrays, and :func:`now_and_then` checks
-the lag and nothing else.
+The moments of a training history are the first axis, K of them; seeds may follow.
 """
 
 from __future__ import annotations
@@ -12,70 +10,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from marl_lessons.checks import as_count, as_float_array
+from marl_lessons.checks import as_count
 from marl_lessons.envs.markov_game import MarkovGame
 from marl_lessons.evaluation.moving_target.induced import (
-    best_actions,
-    check_moments,
+    as_policies,
     induced_kernel,
     induced_reward,
     others_policy,
     product_policy,
     seen_by,
 )
-
-# Two gauges of learning: the TD errors that an agent sees, exactly, and how often behaviour has gone in circles.
-
-
-def seen_td_errors(
-    game: MarkovGame, agent: int, q: np.ndarray, policies: Sequence[np.ndarray | None]
-) -> np.ndarray:
-    """``[..., S, A_i]``: the mean SIZE of the TD errors that ``agent`` sees, E |r + γ max_a' Q(s',a') - Q(s,a)|, exactly.
-
-    The mean is over the others' actions, drawn from ``policies[j][..., S, A_j]``, and over what the world does.
-    ``q[..., S, A_i]`` is the table. The mean size is never below the size of the mean,
-    |:func:`~marl_lessons.evaluation.moving_target.induced.expected_td_errors`|: a perfect table, too, sees errors wherever partner or
-    world are unpredictable. Entries of terminal states are 0.
-    """
-    others = others_policy(game, agent, policies)
-    shape = (*others.shape[:-2], game.n_states, game.n_actions[agent])
-    q = as_float_array("q", q, shape)
-    transition, reward = seen_by(game, agent)
-    if game.outcome_reward is None:
-        paid = np.broadcast_to(reward[..., None], transition.shape)
-    else:
-        paid = np.moveaxis(game.outcome_reward[agent], 1 + agent, 1).reshape(transition.shape)
-    v = np.where(game.terminal, 0.0, q.max(axis=-1))
-    sizes = np.zeros(shape)
-    for s, a in np.ndindex(shape[-2:]):
-        for b, t in np.argwhere(transition[s, a] > 0):
-            chance = others[..., s, b] * transition[s, a, b, t]
-            error = paid[s, a, b, t] + game.discount * v[..., t] - q[..., s, a]
-            sizes[..., s, a] += chance * np.abs(error)
-    sizes[..., game.terminal, :] = 0.0
-    return sizes
-
-
-def turns(points: np.ndarray, centre) -> np.ndarray:
-    """``[...]``: how many times the path ``points[K, ..., 2]`` goes round ``centre[2]``, counter-clockwise positive.
-
-    The angle between each point and the next, seen from the centre, is taken as the smaller of the two possible. Raises
-    ValueError naming the argument, also where a point lies in the centre itself.
-    """
-    points = as_float_array("points", points, (..., 2))
-    arms = points - as_float_array("centre", centre, (2,))
-    if points.ndim < 2 or len(points) < 2:
-        raise ValueError(f"points: expected a path of 2 points or more, got shape {points.shape}")
-    if (np.hypot(arms[..., 0], arms[..., 1]) == 0).any():
-        raise ValueError("points: one lies in the centre itself, from where it has no direction")
-    angle = np.arctan2(arms[..., 1], arms[..., 0])
-    step = (np.diff(angle, axis=0) + np.pi) % (2 * np.pi) - np.pi
-    return step.sum(axis=0) / (2 * np.pi)
-
-
-# ------------------------------------------------------------
-
-LARGEST_WEIGHT = 1e12
+from marl_lessons.results import short_repr
 
 
 class Drift(NamedTuple):
@@ -95,6 +40,8 @@ class Drift(NamedTuple):
     sum_bound: np.ndarray
     reward_bound: np.ndarray
 
+    __repr__ = short_repr
+
 
 def total_variation(p: np.ndarray, q: np.ndarray) -> np.ndarray:
     """``[...]``: TV(p, q) = 1/2 Σ_x |p(x) - q(x)| of distributions ``[..., X]``, from 0 (the same) to 1 (nothing shared).
@@ -106,13 +53,12 @@ def total_variation(p: np.ndarray, q: np.ndarray) -> np.ndarray:
 
 def kernel_drift(transition: np.ndarray, lag: int = 1) -> np.ndarray:
     """``[K-lag, ..., S, A]``: total variation between ``transition[K, ..., S, A, S]`` now and ``lag`` records ago."""
-    transition = as_float_array("transition", transition, (..., None, None, None, None))
     return total_variation(*now_and_then(transition, lag))
 
 
 def reward_drift(reward: np.ndarray, lag: int = 1) -> np.ndarray:
     """``[K-lag, ..., S, A]``: how far ``reward[K, ..., S, A]`` moved in ``lag`` records."""
-    now, then = now_and_then(as_float_array("reward", reward, (..., None, None, None)), lag)
+    now, then = now_and_then(reward, lag)
     return np.abs(now - then)
 
 
@@ -142,10 +88,10 @@ def drift(
     states never count, and where all weights are 0 the mean is 0, since nothing was met that could have moved. The bounds
     hold either way; they are those of the largest drift.
     """
-    moving = check_histories(game, agent, policies)
+    moving = others_over_time(game, agent, policies)
     others, alive = product_policy(moving), ~game.terminal
     transition, reward = seen_by(game, agent)
-    kernel = total_variation(*now_and_then(induced_kernel(others, transition), lag))
+    kernel = kernel_drift(induced_kernel(others, transition), lag)
     rewards = reward_drift(induced_reward(others, reward), lag)
     joint = total_variation(*now_and_then(others, lag))
     single = sum(total_variation(*now_and_then(policy, lag)) for policy in moving)
@@ -157,24 +103,19 @@ def drift(
     return Drift(weighted_mean(kernel, weights), weighted_mean(rewards, weights), *bounds)
 
 
-def best_response_changes(q_star: np.ndarray, tolerance: float = 1e-9) -> np.ndarray:
+def best_response_changes(q_star: np.ndarray) -> np.ndarray:
     """``[K-1, ..., S]`` booleans: whether the set of best actions in a state changed from one record to the next.
 
     ``q_star[K, ..., S, A]``: optimal values of each moment's MDP, as
     :func:`~marl_lessons.evaluation.moving_target.induced.best_response_values` returns them. Actions whose values differ from the
-    largest by ``tolerance`` or less are all best. Raises ValueError naming the argument, also for a single record.
+    largest by 1e-9 or less are all best.
     """
-    best = best_actions(as_float_array("q_star", q_star, (..., None, None, None)), tolerance)
-    if len(best) < 2:
-        raise ValueError("q_star holds 1 record; at least 2 are needed to see a change")
+    best = q_star >= q_star.max(axis=-1, keepdims=True) - 1e-9
     return (best[1:] != best[:-1]).any(axis=-1)
 
 
 def now_and_then(records: np.ndarray, lag: int) -> tuple[np.ndarray, np.ndarray]:
-    """``records[K, ...]`` from record ``lag`` on, and those ``lag`` records before, each ``[K-lag, ...]``.
-
-    Raises ValueError naming ``lag`` unless it is a whole number from 1 to K - 1.
-    """
+    """``records[K, ...]`` from record ``lag`` on, and those ``lag`` records before, each ``[K-lag, ...]``."""
     if as_count("lag", lag) >= len(records):
         raise ValueError(
             f"lag is {lag}; allowed is less than the number of moments, {len(records)}"
@@ -192,35 +133,58 @@ def weighted_mean(
 
 
 def as_weights(weights, shape: tuple[int, ...], terminal: np.ndarray) -> np.ndarray:
-    """Checked weights ``[S, A]`` or of the whole ``shape = (..., S, A)``, as an array of that shape, 0 in terminal states.
-
-    Raises ValueError naming ``weights`` for another shape, and for a weight below 0 or above 1e12.
-    """
-    array = as_float_array("weights", weights, (...,))
-    array = as_float_array("weights", array, shape[-2:] if array.ndim == 2 else shape)
-    bad = np.argwhere((array < 0) | (array > LARGEST_WEIGHT))
-    if len(bad):
-        index = tuple(int(i) for i in bad[0])
-        raise ValueError(
-            f"weights{list(index)} is {array[index]}; allowed are numbers from 0 to {LARGEST_WEIGHT:g}"
-        )
-    return np.broadcast_to(array * ~terminal[:, None], shape)
+    """Weights ``[S, A]`` or of the whole ``shape = (..., S, A)``, as an array of that shape, 0 in terminal states."""
+    return np.broadcast_to(np.asarray(weights) * ~terminal[:, None], shape)
 
 
-def check_histories(
+def others_over_time(
     game: MarkovGame, agent: int, policies: Sequence[np.ndarray | None]
 ) -> list[np.ndarray]:
-    """The others' policies ``[K, ..., S, A_j]``, checked; ``policies[agent]`` is ignored.
-
-    Raises ValueError naming ``game`` (also if there are no others), ``agent`` or ``policies[j]`` (also without moments).
-    """
-    checked = check_moments(game, agent, policies, skip_own=True)
-    others = [policy for policy in checked if policy is not None]
+    """The others' policies ``[K, ..., S, A_j]``, checked; ``policies[agent]`` is ignored."""
+    others = [policy for policy in as_policies(game, policies, skip=agent) if policy is not None]
     if not others:
         raise ValueError("game: has 1 agent; an agent's world changes only if there are others")
     if others[0].ndim < 3:
-        j = next(j for j, policy in enumerate(checked) if policy is not None)
         raise ValueError(
-            f"policies[{j}]: expected a history of shape (moments, ..., states, actions), got {others[0].shape}"
+            f"policies: expected histories of shape (moments, ..., states, actions), got {others[0].shape}"
         )
     return others
+
+
+def seen_td_errors(
+    game: MarkovGame, agent: int, q: np.ndarray, policies: Sequence[np.ndarray | None]
+) -> np.ndarray:
+    """``[..., S, A_i]``: the mean SIZE of the TD errors that ``agent`` sees, E |r + γ max_a' Q(s',a') - Q(s,a)|, exactly.
+
+    The mean is over the others' actions, drawn from ``policies[j][..., S, A_j]``, and over what the world does.
+    ``q[..., S, A_i]`` is the table. The mean size is never below the size of the mean,
+    |:func:`~marl_lessons.evaluation.moving_target.induced.expected_td_errors`|: a perfect table, too, sees errors wherever partner or
+    world are unpredictable. Entries of terminal states are 0.
+    """
+    others = others_policy(game, agent, policies)
+    shape = (*others.shape[:-2], game.n_states, game.n_actions[agent])
+    transition, reward = seen_by(game, agent)
+    if game.outcome_reward is None:
+        paid = np.broadcast_to(reward[..., None], transition.shape)
+    else:
+        paid = np.moveaxis(game.outcome_reward[agent], 1 + agent, 1).reshape(transition.shape)
+    v = np.where(game.terminal, 0.0, q.max(axis=-1))
+    sizes = np.zeros(shape)
+    for s, a in np.ndindex(shape[-2:]):
+        for b, t in np.argwhere(transition[s, a] > 0):
+            chance = others[..., s, b] * transition[s, a, b, t]
+            error = paid[s, a, b, t] + game.discount * v[..., t] - q[..., s, a]
+            sizes[..., s, a] += chance * np.abs(error)
+    sizes[..., game.terminal, :] = 0.0
+    return sizes
+
+
+def turns(points: np.ndarray, centre) -> np.ndarray:
+    """``[...]``: how many times the path ``points[K, ..., 2]`` goes round ``centre[2]``, counter-clockwise positive.
+
+    The angle between each point and the next, seen from the centre, is taken as the smaller of the two possible.
+    """
+    arms = points - np.asarray(centre)
+    angle = np.arctan2(arms[..., 1], arms[..., 0])
+    step = (np.diff(angle, axis=0) + np.pi) % (2 * np.pi) - np.pi
+    return step.sum(axis=0) / (2 * np.pi)

@@ -1,9 +1,7 @@
-"""What one agent's world looks like at every moment of a training run, exactly.
+"""What one agent's world looks like at every moment of a training run, exactly. Lessons 05 and 09.
 
 The others' policies are part of that world: when they learn, its transitions and rewards change. Arrays may have any leading
-axes, written ``...``: moments, seeds, or both, so that a whole history is computed at once.
-
-Functions of policies check what they are given. Functions of arrays alone are pure and check nothing themselves: they take
+axes, written ``...``: moments, seeds, or both, so that a whole history is computed at once. Functions of arrays take
 ``transition[..., S, A, S]`` and ``reward[..., S, A]`` as :func:`induced_arrays` returns them, tables ``q[..., S, A]`` and
 ``terminal[S]``.
 """
@@ -16,9 +14,36 @@ from itertools import product
 
 import numpy as np
 
-from marl_lessons.checks import as_distributions, as_float_array, as_number
+from marl_lessons.checks import as_distributions
 from marl_lessons.envs.games.matrix_games import check_agent
-from marl_lessons.envs.markov_game import MarkovGame, check_game, states_that_can_avoid_the_end
+from marl_lessons.envs.markov_game import MarkovGame, check_game
+
+
+def induced_arrays(
+    game: MarkovGame, agent: int, policies: Sequence[np.ndarray | None]
+) -> tuple[np.ndarray, np.ndarray]:
+    """``transition[..., S, A_i, S]`` and ``reward[..., S, A_i]`` of the MDP that ``agent`` faces at every moment.
+
+    ``policies[j][..., S, A_j]``: the others' policies, all with the same leading axes; ``policies[agent]`` is ignored and
+    may be None. For one joint policy it equals :meth:`MarkovGame.induced_mdp`. The kernels of 200 moments, 200 seeds of a
+    game with 10 states and 2 actions take 64 MB; choose fewer moments for larger games.
+    """
+    others = others_policy(game, agent, policies)
+    transition, reward = seen_by(game, agent)
+    return induced_kernel(others, transition), induced_reward(others, reward)
+
+
+def induced_kernel(others: np.ndarray, transition: np.ndarray) -> np.ndarray:
+    """``[..., S, A_i, S]``: T_i(s'|s,a_i) = Σ_{a_-i} π_-i(a_-i|s) T(s'|s,⟨a_i,a_-i⟩) (Albrecht et al. 2024, Sec. 5.3.2).
+
+    ``others[..., S, A_-i]`` is the others' joint policy, ``transition[S, A_i, A_-i, S]`` the game seen from agent i.
+    """
+    return np.einsum("...sb,sabt->...sat", others, transition)
+
+
+def induced_reward(others: np.ndarray, reward: np.ndarray) -> np.ndarray:
+    """``[..., S, A_i]``: R_i(s,a_i) = Σ_{a_-i} π_-i(a_-i|s) R_i(s,⟨a_i,a_-i⟩); ``reward[S, A_i, A_-i]``."""
+    return np.einsum("...sb,sab->...sa", others, reward)
 
 
 def product_policy(policies: Sequence[np.ndarray]) -> np.ndarray:
@@ -33,17 +58,38 @@ def product_policy(policies: Sequence[np.ndarray]) -> np.ndarray:
     return joint
 
 
-def induced_kernel(others: np.ndarray, transition: np.ndarray) -> np.ndarray:
-    """``[..., S, A_i, S]``: T_i(s'|s,a_i) = Σ_{a_-i} π_-i(a_-i|s) T(s'|s,⟨a_i,a_-i⟩) (Albrecht et al. 2024, Sec. 5.3.2).
+def others_policy(
+    game: MarkovGame, agent: int, policies: Sequence[np.ndarray | None]
+) -> np.ndarray:
+    """``[..., S, A_-i]``: the joint policy of all agents but ``agent``."""
+    others = [p for p in as_policies(game, policies, skip=agent) if p is not None]
+    return product_policy(others) if others else np.ones((game.n_states, 1))
 
-    ``others[..., S, A_-i]`` is the others' joint policy, ``transition[S, A_i, A_-i, S]`` the game seen from agent i.
-    """
-    return np.einsum("...sb,sabt->...sat", others, transition)
+
+def as_policies(
+    game: MarkovGame, policies: Sequence[np.ndarray | None], skip: int | None = None
+) -> list[np.ndarray | None]:
+    """``policies``, one ``[..., S, A_j]`` for each agent, as checked arrays; what agent ``skip`` does is left out, as None."""
+    check_game("game", game)
+    if skip is not None:
+        check_agent(game.reward, skip)
+    if not isinstance(policies, list | tuple | np.ndarray) or len(policies) != game.n_agents:
+        raise ValueError(
+            f"policies: expected a list of {game.n_agents} arrays, one per agent, got {policies!r:.80}"
+        )
+    return [
+        None
+        if j == skip
+        else as_distributions(f"policies[{j}]", policy, (..., game.n_states, game.n_actions[j]))
+        for j, policy in enumerate(policies)
+    ]
 
 
-def induced_reward(others: np.ndarray, reward: np.ndarray) -> np.ndarray:
-    """``[..., S, A_i]``: R_i(s,a_i) = Σ_{a_-i} π_-i(a_-i|s) R_i(s,⟨a_i,a_-i⟩); ``reward[S, A_i, A_-i]``."""
-    return np.einsum("...sb,sab->...sa", others, reward)
+def seen_by(game: MarkovGame, agent: int) -> tuple[np.ndarray, np.ndarray]:
+    """``transition[S, A_i, A_-i, S]`` and ``reward[S, A_i, A_-i]``: the game with the others' actions made one joint action."""
+    shape = (game.n_states, game.n_actions[agent], -1)
+    transition = np.moveaxis(game.transition, 1 + agent, 1).reshape(*shape, game.n_states)
+    return transition, np.moveaxis(game.reward[agent], 1 + agent, 1).reshape(shape)
 
 
 def expected_targets(
@@ -105,24 +151,30 @@ def best_response_values(
         choice, best = np.where(better, q.argmax(axis=-1), choice), np.maximum(best, v)
 
 
-def best_actions(q: np.ndarray, tolerance: float = 1e-9) -> np.ndarray:
-    """``[..., S, A]`` booleans: the actions whose value ``q[..., S, A]`` is within ``tolerance`` of the state's largest."""
-    q = as_float_array("q", q, (..., None, None))
-    return q >= q.max(axis=-1, keepdims=True) - as_number("tolerance", tolerance, 0.0, 1e12)
+def visit_rates(game: MarkovGame, policies: Sequence[np.ndarray]) -> np.ndarray:
+    """``[..., S]``: of all steps made under ``policies[j][..., S, A_j]``, the share that begins in each state.
 
-
-def induced_arrays(
-    game: MarkovGame, agent: int, policies: Sequence[np.ndarray | None]
-) -> tuple[np.ndarray, np.ndarray]:
-    """``transition[..., S, A_i, S]`` and ``reward[..., S, A_i]`` of the MDP that ``agent`` faces at every moment.
-
-    ``policies[j][..., S, A_j]``: the others' policies, all with the same leading axes; ``policies[agent]`` is ignored and
-    may be None. For one joint policy it equals :meth:`MarkovGame.induced_mdp`. The kernels of 200 moments, 200 seeds of a
-    game with 10 states and 2 actions take 64 MB; choose fewer moments for larger games.
+    An episode that ends is followed by a new one from the game's initial distribution, so this is the stationary
+    distribution of the Markov chain that starts anew at every end: d = μ (I - P)^-1 among non-terminal states, divided by
+    its sum. In a game without terminal states nothing ends: with one state the rate is 1, with several this function does
+    not apply, nor where these policies never end an episode.
     """
-    others = others_policy(game, agent, policies)
-    transition, reward = seen_by(game, agent)
-    return induced_kernel(others, transition), induced_reward(others, reward)
+    joint = product_policy(as_policies(game, policies))
+    rates = np.zeros(joint.shape[:-1])
+    if game.is_matrix_game:
+        return rates + 1.0
+    alive = ~game.terminal
+    chain = np.einsum("...sa,sat->...st", joint, game.joint_transition)[..., alive, :][..., alive]
+    system = np.eye(alive.sum()) - np.swapaxes(chain, -1, -2)
+    begin = np.broadcast_to(game.initial[alive, None], (*system.shape[:-1], 1))
+    try:
+        visits = np.linalg.solve(system, begin)[..., 0]
+    except np.linalg.LinAlgError:
+        visits = np.full(system.shape[:-1], np.inf)
+    if not (np.isfinite(visits) & (visits > -1e-9) & (visits < 1e12)).all():
+        raise ValueError("game: under some of these policies an episode never ends")
+    rates[..., alive] = visits / visits.sum(axis=-1, keepdims=True)
+    return rates
 
 
 def joint_action_mdp(game: MarkovGame, agent: int) -> MarkovGame:
@@ -142,106 +194,3 @@ def joint_action_mdp(game: MarkovGame, agent: int) -> MarkovGame:
         action_names=(tuple(", ".join(names) for names in product(*game.action_names)),),
         name=f"{game.name}, as agent {agent}'s joint critic sees it",
     )
-
-
-def regret_history(game: MarkovGame, agent: int, policies: Sequence[np.ndarray]) -> np.ndarray:
-    """``[...]``: what ``agent`` would gain by its best response to the others' policies of that very moment.
-
-    max_{π_i'} U_i(π_i', π_-i) - U_i(π) at the initial distribution, for ``policies[j][..., S, A_j]`` of all agents, its
-    own included: at each moment as :func:`~marl_lessons.evaluation.distances.regrets` says (Albrecht et al. 2024,
-    Sec. 4.4).
-
-    Raises ValueError naming the argument, and ``game`` if γ = 1 and some policy never terminates.
-    """
-    own = check_moments(game, agent, policies)[agent]
-    endless = (
-        game.discount == 1
-        and states_that_can_avoid_the_end(game.joint_transition, game.terminal).any()
-    )
-    if endless:
-        raise ValueError(
-            "game: discount is 1, and some policy never terminates; use a discount below 1"
-        )
-    world = (*induced_arrays(game, agent, policies), game.discount, game.terminal)
-    gain = best_response_values(*world).max(axis=-1) - policy_values(own, *world)
-    return np.maximum(gain @ game.initial, 0.0)
-
-
-def seen_by(game: MarkovGame, agent: int) -> tuple[np.ndarray, np.ndarray]:
-    """``transition[S, A_i, A_-i, S]`` and ``reward[S, A_i, A_-i]``: the game with the others' actions made one joint action.
-
-    The game and the agent must have been checked.
-    """
-    shape = (game.n_states, game.n_actions[agent], -1)
-    transition = np.moveaxis(game.transition, 1 + agent, 1).reshape(*shape, game.n_states)
-    return transition, np.moveaxis(game.reward[agent], 1 + agent, 1).reshape(shape)
-
-
-def others_policy(
-    game: MarkovGame, agent: int, policies: Sequence[np.ndarray | None]
-) -> np.ndarray:
-    """``[..., S, A_-i]``: the joint policy of all agents but ``agent``; raises ValueError as :func:`check_moments` does."""
-    others = [p for p in check_moments(game, agent, policies, skip_own=True) if p is not None]
-    return product_policy(others) if others else np.ones((game.n_states, 1))
-
-
-def check_moments(
-    game: MarkovGame, agent: int, policies: Sequence[np.ndarray | None], skip_own: bool = False
-) -> list[np.ndarray | None]:
-    """``policies`` (one ``[..., S, A_j]`` per agent, the leading axes the same) as checked arrays.
-
-    With ``skip_own`` the entry of ``agent`` is ignored and becomes None.
-    """
-    agent = check_agent(check_game("game", game).reward, agent)
-    is_list = isinstance(policies, list | tuple) or (
-        isinstance(policies, np.ndarray) and policies.ndim > 0
-    )
-    if not is_list or len(policies) != game.n_agents:
-        given = f"{len(policies)} entries" if is_list else f"a {type(policies).__name__}"
-        raise ValueError(
-            f"policies: expected a list of {game.n_agents} arrays, one per agent, got {given}"
-        )
-    checked = [
-        None
-        if skip_own and j == agent
-        else as_distributions(f"policies[{j}]", policy, (..., game.n_states, game.n_actions[j]))
-        for j, policy in enumerate(policies)
-    ]
-    leading = {j: policy.shape[:-2] for j, policy in enumerate(checked) if policy is not None}
-    first = next(iter(leading.values()), ())
-    for j, axes in leading.items():
-        if axes != first or 0 in axes:
-            raise ValueError(
-                f"policies[{j}] has leading axes {axes}; all must have the same, none of length 0, here {first}"
-            )
-    return checked
-
-
-# Where joint policies lead: the share of time spent in each state, exactly and for whole training histories at once.
-
-
-def visit_rates(game: MarkovGame, policies: Sequence[np.ndarray]) -> np.ndarray:
-    """``[..., S]``: of all steps made under ``policies[j][..., S, A_j]``, the share that begins in each state.
-
-    An episode that ends is followed by a new one from the game's initial distribution, so this is the stationary
-    distribution of the Markov chain that starts anew at every end: d = μ (I - P)^-1 among non-terminal states, divided by
-    its sum. In a game without terminal states nothing ends: with one state the rate is 1, with several this function does
-    not apply. Raises ValueError naming ``game`` (also if from some state these policies never end an episode) or
-    ``policies[j]``.
-    """
-    joint = product_policy(check_moments(game, 0, policies))
-    rates = np.zeros(joint.shape[:-1])
-    if game.is_matrix_game:
-        return rates + 1.0
-    alive = ~game.terminal
-    chain = np.einsum("...sa,sat->...st", joint, game.joint_transition)[..., alive, :][..., alive]
-    system = np.eye(alive.sum()) - np.swapaxes(chain, -1, -2)
-    begin = np.broadcast_to(game.initial[alive, None], (*system.shape[:-1], 1))
-    try:
-        visits = np.linalg.solve(system, begin)[..., 0]
-    except np.linalg.LinAlgError:
-        visits = np.full(system.shape[:-1], np.inf)
-    if not (np.isfinite(visits) & (visits > -1e-9) & (visits < 1e12)).all():
-        raise ValueError("game: under some of these policies an episode never ends")
-    rates[..., alive] = visits / visits.sum(axis=-1, keepdims=True)
-    return rates

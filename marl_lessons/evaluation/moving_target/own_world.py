@@ -1,4 +1,4 @@
-"""Agent 0's own world at each moment of a training history: what it is, how it moved, and how wrong the table is.
+"""Agent 0's own world at each moment of a training history: what it is, how it moved, and how wrong the table is. Lesson 05.
 
 An agent's own world is the MDP that it faces while the others act as they do at that moment.
 """
@@ -11,8 +11,7 @@ import numpy as np
 
 from marl_lessons.algorithms.tables.history import History
 from marl_lessons.algorithms.tables.independent_q import IndependentConfig, behaviour_policies
-from marl_lessons.checks import as_count, as_indices
-from marl_lessons.envs.markov_game import MarkovGame, check_game
+from marl_lessons.envs.markov_game import MarkovGame
 from marl_lessons.evaluation.moving_target.drift import (
     best_response_changes,
     kernel_drift,
@@ -25,6 +24,7 @@ from marl_lessons.evaluation.moving_target.induced import (
     induced_arrays,
     visit_rates,
 )
+from marl_lessons.results import short_repr
 
 
 class OwnWorld(NamedTuple):
@@ -49,6 +49,8 @@ class OwnWorld(NamedTuple):
     drift: np.ndarray
     switches: np.ndarray
 
+    __repr__ = short_repr
+
 
 def own_world(
     game: MarkovGame,
@@ -61,20 +63,12 @@ def own_world(
     """The world of agent 0 at every moment of the ``history`` that ``config`` made in ``game``.
 
     ``lag``: how many records back the drift compares; ``state``: where best responses are compared; ``action``: whose
-    entries alone count in error and drift, None for all, as often as they are taken. Raises ValueError naming the
-    argument; ``history`` also if it was made in a game with other numbers of agents or states, and ``game`` as
-    :func:`~marl_lessons.evaluation.moving_target.induced.visit_rates` does.
+    entries alone count in error and drift, None for all, as often as they are taken.
     """
-    check_game("game", game)
-    if not isinstance(config, IndependentConfig):
-        raise ValueError(f"config: expected an IndependentConfig, got {config!r:.80}")
     policies = behaviour_policies(history, config)
-    check_history(game, history)
-    lag, state = as_count("lag", lag), int(as_indices("state", state, (), game.n_states))
     transition, reward = induced_arrays(game, 0, policies)
-    if action is not None:
-        action = int(as_indices("action", action, (), game.n_actions[0]))
-    weights = agent_weights(game, policies, action)
+    counts = policies[0] if action is None else np.eye(game.n_actions[0])[action]
+    weights = visit_rates(game, policies)[..., None] * counts
     q = history.q[:, :, 0, :, : game.n_actions[0]]
     errors = expected_td_errors(q, transition, reward, game.discount, game.terminal)
     moved = reward_drift(reward, lag) if game.is_matrix_game else kernel_drift(transition, lag)
@@ -85,23 +79,3 @@ def own_world(
     switches[1:] = best_response_changes(best)[..., state]
     error = weighted_mean(np.abs(errors), weights)
     return OwnWorld(history.steps, policies, transition, reward, weights, error, drift, switches)
-
-
-def agent_weights(
-    game: MarkovGame, policies: list[np.ndarray], action: int | None = None
-) -> np.ndarray:
-    """``[..., S, A]``: share of agent 0's steps with each state and action, or with each state and ``action`` alone.
-
-    Raises ValueError as :func:`~marl_lessons.evaluation.moving_target.induced.visit_rates` does.
-    """
-    counts = policies[0] if action is None else np.eye(game.n_actions[0])[action]
-    return visit_rates(game, policies)[..., None] * counts
-
-
-def check_history(game: MarkovGame, history: History) -> None:
-    """Raises ValueError naming ``history`` unless its tables ``[K+1, E, n, S, A]`` fit the game."""
-    wanted = (game.n_agents, game.n_states, max(game.n_actions))
-    if history.q.shape[2:] != wanted:
-        raise ValueError(
-            f"history: its tables have shape {history.q.shape[2:]} of agents, states and actions; the game asks for {wanted}"
-        )

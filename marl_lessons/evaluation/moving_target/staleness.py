@@ -1,4 +1,4 @@
-"""How wrong the past is about the present: stored transitions, and tables that lag behind.
+"""How wrong the past is about the present: stored transitions, and tables that lag behind. Lesson 05.
 
 A replay buffer holds what the world was like when the others still played as they did then. A table is a memory, too: it
 averages over the last updates. :func:`staleness` measures the first exactly, :func:`split_error` tells apart how much of a
@@ -8,16 +8,15 @@ table's error comes from the world that moved and how much from chance.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
 
-from marl_lessons.checks import as_count, as_float_array, as_indices, as_number
+from marl_lessons.checks import as_position
 from marl_lessons.envs.markov_game import MarkovGame
 from marl_lessons.evaluation.moving_target.drift import (
     as_weights,
-    check_histories,
+    others_over_time,
     total_variation,
     weighted_mean,
 )
@@ -28,6 +27,7 @@ from marl_lessons.evaluation.moving_target.induced import (
     product_policy,
     seen_by,
 )
+from marl_lessons.results import short_repr
 
 
 class Staleness(NamedTuple):
@@ -39,6 +39,8 @@ class Staleness(NamedTuple):
 
     kernel: np.ndarray
     reward: np.ndarray
+
+    __repr__ = short_repr
 
 
 class SplitError(NamedTuple):
@@ -55,6 +57,8 @@ class SplitError(NamedTuple):
     shadow: np.ndarray
     q_now: np.ndarray
 
+    __repr__ = short_repr
+
 
 def staleness(
     game: MarkovGame,
@@ -70,10 +74,10 @@ def staleness(
     moment from each state and action; the mean is over these transitions, 0 if there are none. None: all actions in all
     non-terminal states count alike.
     """
-    others = product_policy(check_histories(game, agent, policies))
+    others = product_policy(others_over_time(game, agent, policies))
     transition, reward = seen_by(game, agent)
     kernel, rewards = induced_kernel(others, transition), induced_reward(others, reward)
-    ages = _as_ages(ages, len(others))
+    ages = np.array([as_position(f"ages[{i}]", age, len(others)) for i, age in enumerate(ages)])
     weights = np.ones(rewards.shape[-2:]) if weights is None else weights
     stored = as_weights(weights, rewards.shape, game.terminal)
     moved = [
@@ -92,7 +96,7 @@ def shadow_update(
     """The shadow's table ``[..., S, A]`` after one step: where the learner updated, it moves towards the expected target.
 
     ``target[..., S, A]``: R_i + γ Σ T_i max shadow under the others' policies of this very step, where the learner has only
-    one sample of it. ``visited[..., S, A]``: 1 for the entry that the learner updated, else 0. Checks nothing.
+    one sample of it. ``visited[..., S, A]``: 1 for the entry that the learner updated, else 0.
     """
     return shadow + step_size * visited * (target - shadow)
 
@@ -120,19 +124,17 @@ def split_error(
     Every environment step is a record, T of them after the start: ``policies[j][T+1, E, S, A_j]`` the policies from which
     the others draw in each step (exploration included; ``policies[agent]`` is ignored), ``q[T+1, E, S, A_i]`` the agent's
     tables and ``visits[T+1, E, S, A_i]`` its counts of updates, which grow by 1 in at most one entry of a seed in a step;
-    ``step_size`` a number in [0, 1], or an array ``[T]`` or ``[T, E]``. The learner bootstraps on truncation. Raises
-    ValueError naming the argument.
+    ``step_size`` a number in [0, 1], or an array ``[T]`` or ``[T, E]``. The learner bootstraps on truncation.
     """
-    others = product_policy(check_histories(game, agent, policies))
-    if others.ndim != 4 or len(others) < 2:
-        j = 1 if agent == 0 else 0
+    others = product_policy(others_over_time(game, agent, policies))
+    visited, rates = np.diff(visits, axis=0), np.asarray(step_size)
+    rates = rates.reshape(*rates.shape, *(1,) * (4 - rates.ndim))
+    rates = np.broadcast_to(rates, (len(visited), rates.shape[1], 1, 1))
+    if visited.min() < 0 or visited.sum(axis=(-2, -1)).max() > 1:
         raise ValueError(
-            f"policies[{j}]: expected shape (steps + 1, seeds, states, actions) with 1 step or more, "
-            f"got leading axes {others.shape[:-2]}"
+            "visits: expected records of every single step, where at most one entry of a seed grows, by 1"
         )
     shape = (*others.shape[:2], game.n_states, game.n_actions[agent])
-    q = as_float_array("q", q, shape)
-    visited, step_size = _updates(visits, shape), _as_step_sizes(step_size, shape)
     transition, reward = seen_by(game, agent)
     shadow, q_now = np.empty(shape), np.empty(shape)
     shadow[0] = q[0]
@@ -140,46 +142,5 @@ def split_error(
         world = (induced_kernel(now, transition), induced_reward(now, reward))
         q_now[t] = expected_targets(shadow[t], *world, game.discount, game.terminal)
         if t + 1 < len(others):
-            shadow[t + 1] = shadow_update(shadow[t], q_now[t], visited[t], step_size[t])
+            shadow[t + 1] = shadow_update(shadow[t], q_now[t], visited[t], rates[t])
     return SplitError(shadow - q_now, q - shadow, shadow, q_now)
-
-
-def _as_ages(ages, n_moments: int) -> np.ndarray:
-    """``ages`` as an array of whole numbers from 0 to K - 1."""
-    is_list = isinstance(ages, list | tuple | range | np.ndarray)
-    if not is_list or (isinstance(ages, np.ndarray) and ages.ndim != 1) or not len(ages):
-        raise ValueError(f"ages: expected a list of whole numbers, got {ages!r:.80}")
-    for i, age in enumerate(ages):
-        if as_count(f"ages[{i}]", age, low=0) >= n_moments:
-            raise ValueError(
-                f"ages[{i}] is {age}; allowed is less than the number of moments, {n_moments}"
-            )
-    return np.array(ages)
-
-
-def _updates(visits, shape: tuple[int, ...]) -> np.ndarray:
-    """``[T, E, S, A]``: 1 for the entry that was updated in each step, 0 for all others."""
-    visited = np.diff(as_indices("visits", visits, shape, np.iinfo(np.int64).max), axis=0)
-    bad = np.argwhere((visited.min(axis=(-2, -1)) < 0) | (visited.sum(axis=(-2, -1)) > 1))
-    if len(bad):
-        step, seed = (int(i) for i in bad[0])
-        raise ValueError(
-            f"visits: in step {step} of seed {seed} they change by {visited[step, seed].tolist()}; "
-            "allowed is that one entry grows by 1"
-        )
-    return visited
-
-
-def _as_step_sizes(step_size, shape: tuple[int, ...]) -> np.ndarray:
-    """``[T, E, 1, 1]`` or ``[T, 1, 1, 1]`` from a number, ``[T]`` or ``[T, E]``, each in [0, 1]."""
-    n_steps, n_seeds = shape[0] - 1, shape[1]
-    if isinstance(step_size, Real):
-        return np.full((n_steps, 1, 1, 1), as_number("step_size", step_size, 0.0, 1.0))
-    array = as_float_array("step_size", step_size, (...,))
-    wanted = (n_steps,) if array.ndim == 1 else (n_steps, n_seeds)
-    array = as_float_array("step_size", array, wanted)
-    bad = np.argwhere((array < 0) | (array > 1))
-    if len(bad):
-        index = tuple(int(i) for i in bad[0])
-        raise ValueError(f"step_size{list(index)} is {array[index]}; allowed is 0 to 1")
-    return array.reshape(n_steps, -1, 1, 1)

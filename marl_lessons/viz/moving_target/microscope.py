@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from marl_lessons.algorithms import IndependentConfig
-from marl_lessons.algorithms.tables.independent_q_plain import one_run
+from marl_lessons.algorithms.tables.independent_q_plain import independent_q_one_seed
 from marl_lessons.checks import as_count, as_number
 from marl_lessons.envs.cars.two_cars import two_cars, two_cars_state
 from marl_lessons.envs.games.catalogue import speed_check
@@ -79,7 +79,7 @@ def observe(
         config = scene.config(
             step_size=(step_size, partner_step_size), learns=(None, as_window(window))
         )
-        history = one_run(scene.game, config, seed)
+        history = independent_q_one_seed(scene.game, config, seed)
         lag = MEMORY // scene.every
         runs.append(own_world(scene.game, history, config, lag, scene.state, scene.action))
     return runs[0], runs[1], parting

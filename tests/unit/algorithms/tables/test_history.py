@@ -148,3 +148,10 @@ def test_last_state_of_an_episode_is_the_one_that_crashed():
 
 def test_short_runs_are_recorded_at_every_step() -> None:
     assert TabularConfig(n_steps=20).n_records == 20 and TabularConfig().n_records == 50
+
+
+def test_a_history_prints_what_it_holds_not_its_numbers():
+    history = q_learning(crossroads(), TabularConfig(500, n_records=5), 40)
+    told = repr(history)
+    assert told.startswith("History(steps [6], q [6, 40, ") and "returns 40 arrays" in told
+    assert len(told) < 250 and "\n" not in told and "policies" not in told

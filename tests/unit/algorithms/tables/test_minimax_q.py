@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from plain_learner import pick
-from random_games import random_kernel, random_mdp, random_policy, seed_numbers
+from random_games import random_kernel, random_mdp, seed_numbers
 from scipy.optimize import linprog
 
 from marl_lessons.algorithms import PerEpisode, PerVisit, TabularConfig
@@ -101,8 +101,8 @@ def test_truncation_counts_the_next_state_unless_told_otherwise():
     """Step 2 is cut short in a world that goes on: its target is 4 + 2/2, or 4 alone."""
     for bootstrap, value in ((True, 3.5), (False, 3.0)):
         config = TabularConfig(2, 0.5, 1.0, 2, bootstrap, 2.0, n_records=1)
-        history = minimax_q(corridor(False), config, 4, policies=(None, np.full((3, 2), 0.5)))
-        assert (history.q[-1, :, 1].max(axis=(1, 2)) == value).all()
+        history = minimax_q(corridor(False), config, 4)
+        assert (history.q[-1, :, 0, 1].max(axis=(1, 2)) == value).all()
 
 
 @given(seed_numbers, st.integers(1, 3), st.integers(1, 3), st.sampled_from([0.0, 0.05, 0.5]))
@@ -160,45 +160,30 @@ def test_laziness_saves_work(monkeypatch):
     assert numbers[0] > 2 * numbers[1] > 4 * numbers[2]
 
 
-@pytest.mark.parametrize("players", ["both", "first", "second"])
-def test_values_converge_to_shapleys(players):
+def test_values_converge_to_shapleys():
     """Over 10 seeds, by exploration alone, so that every entry is seen."""
     rng = np.random.default_rng(7)
     for n_states, n_actions, terminal in ((2, (2, 2), False), (3, (2, 2), True), (4, (3, 3), True)):
         game = zero_sum_game(rng, n_states, n_actions, 0.7, terminal, outcomes=n_states == 3)
         v = shapley_values(game)
-        uniform = np.full((n_states, n_actions[0]), 1 / n_actions[0])
-        policies = {"both": (None, None), "first": (None, uniform), "second": (uniform, None)}[
-            players
-        ]
         config = TabularConfig(10_000, PerVisit(0.8), 1.0, 20, n_records=3)
-        history = minimax_q(game, config, SEEDS, policies=policies, tolerance=0.02)
-        mine, theirs = v, -v
-        if players == "both":
-            expected = np.stack([mine, theirs])
-        else:
-            expected = mine if players == "first" else theirs
-        off = np.abs(history.values - expected).reshape(4, SEEDS, -1).max(axis=-1)
+        history = minimax_q(game, config, SEEDS, tolerance=0.02)
+        off = np.abs(history.values - np.stack([v, -v])).reshape(4, SEEDS, -1).max(axis=-1)
         assert off[-1].max() < 0.2 and np.median(off[-1]) < min(0.1, np.median(off[0]) / 5)
 
 
-@pytest.mark.parametrize("shape", [(2, 2), (2, 3), (4, 3)])
-def test_one_state_is_a_matrix_game(shape):
+@pytest.mark.parametrize("n_actions", [2, 3])
+def test_one_state_is_a_matrix_game(n_actions):
     """With discount 0 and a step size of 1/visits the table becomes the payoffs, its value the linear programme's."""
-    payoffs = np.random.default_rng(sum(shape)).normal(size=shape)
-    game = matrix_game([payoffs, -payoffs])
-    uniform = np.full((1, shape[1]), 1 / shape[1])
+    payoffs = np.random.default_rng(n_actions).normal(size=(n_actions, n_actions))
     config = TabularConfig(1_500, PerVisit(1.0), 0.5, None, n_records=1)
-    history = minimax_q(game, config, SEEDS, policies=(None, uniform), tolerance=0.0)
-    assert history.q[-1] == pytest.approx(np.broadcast_to(payoffs, (SEEDS, 1, *shape)))
-    assert history.values[-1] == pytest.approx(value_of(payoffs), abs=1e-8)
-    assert (history.policies[-1] @ payoffs).min(axis=-1) == pytest.approx(
-        value_of(payoffs), abs=1e-8
-    )
-    uniform = np.full((1, shape[0]), 1 / shape[0])
-    other = minimax_q(game, config, SEEDS, policies=[uniform, None], tolerance=0.0)
-    assert other.q.shape == (2, SEEDS, 1, shape[1], shape[0])
-    assert other.values[-1] == pytest.approx(-value_of(payoffs), abs=1e-8)
+    history = minimax_q(matrix_game([payoffs, -payoffs]), config, SEEDS, tolerance=0.0)
+    value = value_of(payoffs)
+    for agent, (own, worth) in enumerate(((payoffs, value), (-payoffs.T, -value))):
+        assert np.allclose(history.q[-1, :, agent, 0], own)
+        assert history.values[-1, :, agent] == pytest.approx(worth, abs=1e-8)
+        least = (history.policies[-1, :, agent, 0] @ own).min(axis=-1)
+        assert least == pytest.approx(worth, abs=1e-8)
 
 
 def bracket(q, mine, theirs) -> tuple[float, float]:
@@ -209,9 +194,9 @@ def bracket(q, mine, theirs) -> tuple[float, float]:
     return float(min(earned)), float(max(paid))
 
 
-def plain_minimax(game, seed, n_steps, alpha, epsilon, limit, fixed, initial, tolerance):
+def plain_minimax(game, seed, n_steps, alpha, epsilon, limit, initial, tolerance):
     """One seed from the definitions: a game is solved again as soon as its bracket is too wide."""
-    learners = [i for i in range(2) if fixed[i] is None]
+    learners = range(2)
     stream = UniformStreams([seed], 6)
     numbers = {i: (game.n_actions[i], game.n_actions[1 - i]) for i in range(2)}
     q = {
@@ -228,11 +213,10 @@ def plain_minimax(game, seed, n_steps, alpha, epsilon, limit, fixed, initial, to
     for _ in range(n_steps):
         actions = []
         for i in range(2):
-            if i in learners and u[i] < epsilon(episode):
+            if u[i] < epsilon(episode):
                 actions.append(int(u[2 + i] * game.n_actions[i]))
             else:
-                here = policy[i, s] if i in learners else fixed[i][s].tolist()
-                actions.append(pick(u[2 + i], enumerate(here)))
+                actions.append(pick(u[2 + i], enumerate(policy[i, s])))
         row = game.transition[(s, *actions)].tolist()
         t = pick(u[-2], sorted(enumerate(row), key=lambda item: -item[1]))
         age, ends = age + 1, bool(game.terminal[t])
@@ -242,7 +226,7 @@ def plain_minimax(game, seed, n_steps, alpha, epsilon, limit, fixed, initial, to
             target = reward + (0.0 if ends else game.discount * value[i, t])
             visits[i, s][own] += 1
             q[i, s][own] += alpha(int(visits[i, s][own])) * (target - q[i, s][own])
-            total += reward if i == learners[0] else 0.0
+            total += reward if i == 0 else 0.0
         for i in learners:
             mine, theirs = policy[i, s], solved[i, s].column.tolist()
             least, most = bracket(q[i, s], mine, theirs)
@@ -261,19 +245,12 @@ def plain_minimax(game, seed, n_steps, alpha, epsilon, limit, fixed, initial, to
     return q, visits, policy, value, returns
 
 
-@pytest.mark.parametrize("players", ["both", "first", "second", "uneven"])
-def test_one_seed_in_plain_loops(players):
-    rng = np.random.default_rng(11)
-    shape = (2, 3) if players == "uneven" else (3, 3)
-    game = zero_sum_game(rng, 4, shape, 0.8, terminal=True)
-    fixed = {
-        "both": (None, None),
-        "second": (random_policy(rng, 4, shape[0]), None),
-    }.get(players, (None, random_policy(rng, 4, shape[1])))
+def test_one_seed_in_plain_loops():
+    game = zero_sum_game(np.random.default_rng(11), 4, (3, 3), 0.8, terminal=True)
     config = TabularConfig(
         800, PerVisit(0.6), PerEpisode(1.0, 0.98, 0.1), 7, True, 1.0, n_records=2
     )
-    history = minimax_q(game, config, (11, 4), policies=fixed, tolerance=0.01)
+    history = minimax_q(game, config, (11, 4), tolerance=0.01)
     for column, seed in enumerate((11, 4)):
         q, visits, policy, value, returns = plain_minimax(
             game,
@@ -282,26 +259,22 @@ def test_one_seed_in_plain_loops(players):
             lambda visits: visits**-0.6,
             lambda episode: max(0.1, 0.98**episode),
             7,
-            fixed,
             1.0,
             0.01,
         )
         for i, s in q:
-            at = (-1, column, i, s) if players == "both" else (-1, column, s)
+            at = (-1, column, i, s)
             assert history.visits[at].tolist() == visits[i, s].tolist()
             assert history.q[at] == pytest.approx(q[i, s], abs=1e-9)
             assert history.values[at] == pytest.approx(value[i, s], abs=1e-9)
             assert history.policies[at] == pytest.approx(policy[i, s], abs=1e-6)
-        mine = history.returns[column][:, 0] if players == "both" else history.returns[column]
-        assert mine == pytest.approx(returns)
+        assert history.returns[column][:, 0] == pytest.approx(returns)
 
 
-@pytest.mark.parametrize("fixed", [True, False])
 @pytest.mark.parametrize("tolerance", [0.0, 0.05])
-def test_a_seeds_run_does_not_depend_on_the_others(fixed, tolerance):
+def test_a_seeds_run_does_not_depend_on_the_others(tolerance):
     rng = np.random.default_rng(8)
     game = zero_sum_game(rng, 4, (3, 3), 0.9, terminal=True)
-    policies = (None, random_policy(rng, 4, 3)) if fixed else (None, None)
     config = TabularConfig(1_000, PerVisit(0.7), PerEpisode(1.0, 0.99, 0.05), 9)
 
     def of(seed, seeds, n_records=50):
@@ -309,7 +282,6 @@ def test_a_seeds_run_does_not_depend_on_the_others(fixed, tolerance):
             game,
             replace(config, n_records=n_records),
             seeds,
-            policies=policies,
             tolerance=tolerance,
         )
         e = list(seeds).index(seed)
@@ -324,20 +296,8 @@ def test_a_seeds_run_does_not_depend_on_the_others(fixed, tolerance):
     assert all(np.array_equal(a, b) for a, b in zip(alone, of(6, [6], 1), strict=True))
 
 
-def test_a_fixed_policy_is_played_without_exploration():
-    """The learner explores always, its opponent follows the policy: frequencies of the entries visited."""
-    policy = np.array([[0.7, 0.3, 0.0]])
-    payoffs = np.arange(6.0).reshape(2, 3)
-    config = TabularConfig(4_000, 0.1, 1.0, None, n_records=1)
-    history = minimax_q(matrix_game([payoffs, -payoffs]), config, SEEDS, policies=(None, policy))
-    frequency = history.visits[-1, :, 0].mean(axis=0) / 4_000
-    assert np.abs(frequency - 0.5 * policy).max() < 4 * 0.5 / np.sqrt(40_000)
-    assert (frequency[:, 2] == 0).all()
-
-
 GAME = zero_sum_game(np.random.default_rng(0), 2, (2, 2), 0.9)
 UNEVEN = zero_sum_game(np.random.default_rng(0), 2, (2, 3), 0.9)
-UNIFORM = np.full((2, 2), 0.5)
 
 
 @pytest.mark.parametrize(
@@ -349,13 +309,6 @@ UNIFORM = np.full((2, 2), 0.5)
         ("game", lambda: minimax_q(matrix_game([PENNIES, PENNIES]))),
         ("game", lambda: minimax_q(matrix_game(np.zeros((3, 2, 2, 2))))),
         ("game: agents have different", lambda: minimax_q(UNEVEN)),
-        ("policies", lambda: minimax_q(GAME, policies=None)),
-        ("policies", lambda: minimax_q(GAME, policies=(None,))),
-        ("policies", lambda: minimax_q(GAME, policies=UNIFORM)),
-        ("policies: both", lambda: minimax_q(GAME, policies=(UNIFORM, UNIFORM))),
-        (r"policies\[1\]", lambda: minimax_q(GAME, policies=(None, UNIFORM[:1]))),
-        (r"policies\[0\]", lambda: minimax_q(GAME, policies=(2 * UNIFORM, None))),
-        (r"policies\[1\]", lambda: minimax_q(GAME, policies=(None, "random"))),
         ("config", lambda: minimax_q(GAME, config={})),
         ("seeds", lambda: minimax_q(GAME, seeds=0)),
         ("tolerance", lambda: minimax_q(GAME, tolerance=-0.1)),

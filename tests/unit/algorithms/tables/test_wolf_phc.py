@@ -10,7 +10,7 @@ from plain_learner import pick
 from random_games import random_game, random_mdp, random_policies, random_policy, seed_numbers
 
 from marl_lessons.algorithms import PerEpisode, PerVisit, independent_q_learning
-from marl_lessons.algorithms.tables.history import draw_actions
+from marl_lessons.algorithms.tables.rules import draw_actions
 from marl_lessons.algorithms.tables.wolf_phc import (
     WolfConfig,
     hill_climb,
@@ -293,25 +293,6 @@ def test_a_seeds_run_does_not_depend_on_the_others(limit):
     for seeds in ([6, 1, 2], [9, 6], list(range(12))):
         assert all(np.array_equal(a, b) for a, b in zip(alone, of(6, seeds), strict=True))
     assert not np.array_equal(alone[2], of(1, [6, 1])[2])
-
-
-@pytest.mark.parametrize(
-    "name, values",
-    [
-        ("n_steps", (0, 10.0, True)),
-        ("n_records", (0, 20_001)),
-        ("time_limit", (0, 2.5)),
-        ("step_size", (-0.1, "fast")),
-        ("win_rate", (-0.1, 1.1, float("nan"), None, PerVisit)),
-        ("lose_rate", (-0.1, 1.1, "fast", True)),
-        ("epsilon", (-0.1, PerVisit(0.5))),
-        ("initial_policies", ([0.5, 0.5], np.full((2, 1, 2), 0.6), "uniform", [[[1.5, -0.5]]])),
-    ],
-)
-def test_wrong_settings(name, values):
-    for value in values:
-        with pytest.raises(ValueError, match=name):
-            WolfConfig(**{name: value})
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from hypothesis.extra.numpy import arrays
 from random_games import random_game, seed_numbers
 
 from marl_lessons.algorithms.dynamics.regret_matching import (
-    conditional_strategy,
     regret_matching,
     regret_matching_strategy,
 )
@@ -42,17 +41,6 @@ def largest_coarse_violation(payoffs, joint):
     return worst
 
 
-def largest_violation(payoffs, joint):
-    """The same, for playing k only where j was recommended: max over agents and pairs (j, k)."""
-    worst = 0.0
-    for i, reward in enumerate(payoffs):
-        for j, k in itertools.product(range(reward.shape[i]), repeat=2):
-            told = [a for a in profiles(payoffs) if a[i] == j]
-            gain = sum(joint[a] * (reward[swapped(a, i, k)] - reward[a]) for a in told)
-            worst = max(worst, gain)
-    return worst
-
-
 def pick(probabilities, number):
     """The first action at which the sum of the probabilities exceeds ``number``."""
     total = 0.0
@@ -63,8 +51,8 @@ def pick(probabilities, number):
     return max(a for a, probability in enumerate(probabilities) if probability > 0)
 
 
-def play_by_loops(payoffs, n_rounds, seed, conditional):
-    """One seed of either procedure as its definition says; returns the joint action of every round."""
+def play_by_loops(payoffs, n_rounds, seed):
+    """One seed as the definition says; returns the joint action of every round."""
     numbers = np.random.default_rng(seed).random((n_rounds, len(payoffs)))
     played = []
     for t in range(n_rounds):
@@ -73,31 +61,23 @@ def play_by_loops(payoffs, n_rounds, seed, conditional):
             n = reward.shape[i]
             gain = lambda a, k, r=reward, i=i: r[swapped(a, i, k)] - r[a]  # noqa: E731
             strategy = [1 / n] * n
-            if conditional and played:
-                largest = max(gain(a, k) for a in profiles(payoffs) for k in range(n))
-                mu = 1.05 * (n - 1) * largest if n > 1 and largest > 0 else 1.0
-                j = played[-1][i]
-                regret = [sum(gain(a, k) for a in played if a[i] == j) / t for k in range(n)]
-                strategy = [max(r, 0) / mu if k != j else 0.0 for k, r in enumerate(regret)]
-                strategy[j] = 1 - sum(strategy)
-            elif not conditional:
-                positive = [max(sum(gain(a, k) for a in played), 0) for k in range(n)]
-                if sum(positive) > 0:
-                    strategy = [p / sum(positive) for p in positive]
+            positive = [max(sum(gain(a, k) for a in played), 0) for k in range(n)]
+            if sum(positive) > 0:
+                strategy = [p / sum(positive) for p in positive]
             profile.append(pick(strategy, numbers[t, i]))
         played.append(tuple(profile))
     return played
 
 
 @settings(max_examples=25)
-@given(seed_numbers, several_actions, st.booleans())
-def test_it_is_the_definition_in_plain_loops(seed, n_actions, conditional):
+@given(seed_numbers, several_actions)
+def test_it_is_the_definition_in_plain_loops(seed, n_actions):
     rng = np.random.default_rng(seed)
     payoffs = rng.integers(-3, 4, size=(len(n_actions), *n_actions)).astype(float)
-    run = regret_matching(matrix_game(payoffs), 25, [seed % 97, 5], conditional, n_records=24)
-    assert run.rounds.tolist() == list(range(1, 26)) and run.seeds == (seed % 97, 5)
+    run = regret_matching(matrix_game(payoffs), 25, [seed % 97, 97])
+    assert run.rounds.tolist() == list(range(1, 26)) and run.seeds == (seed % 97, 97)
     for e, own_seed in enumerate(run.seeds):
-        played = play_by_loops(payoffs, 25, own_seed, conditional)
+        played = play_by_loops(payoffs, 25, own_seed)
         joint = np.zeros(n_actions)
         for t, profile in enumerate(played):
             joint[profile] += 1
@@ -105,16 +85,13 @@ def test_it_is_the_definition_in_plain_loops(seed, n_actions, conditional):
 
 
 @settings(max_examples=25)
-@given(seed_numbers, several_actions, st.booleans())
-def test_the_largest_regret_is_the_largest_violation_of_the_incentive_constraints(
-    seed, n_actions, conditional
-):
+@given(seed_numbers, several_actions)
+def test_the_largest_regret_is_the_largest_violation_of_the_incentive_constraints(seed, n_actions):
     payoffs = np.random.default_rng(seed).normal(size=(len(n_actions), *n_actions))
-    run = regret_matching(payoffs, 200, 2, conditional, n_records=3)
-    violation = largest_violation if conditional else largest_coarse_violation
-    assert run.joint.shape == (4, 2, *n_actions) and run.largest_regret.shape == (4, 2)
-    for k, e in np.ndindex(4, 2):
-        expected = violation(payoffs, run.joint[k, e])
+    run = regret_matching(payoffs, 200, 2)
+    assert run.joint.shape == (51, 2, *n_actions) and run.largest_regret.shape == (51, 2)
+    for k, e in np.ndindex(51, 2):
+        expected = largest_coarse_violation(payoffs, run.joint[k, e])
         assert run.largest_regret[k, e] == pytest.approx(expected, abs=1e-10)
         assert run.joint[k, e].sum() == pytest.approx(1)
 
@@ -122,10 +99,10 @@ def test_the_largest_regret_is_the_largest_violation_of_the_incentive_constraint
 @pytest.mark.parametrize(
     "payoffs", [PENNIES, CHICKEN, SHAPLEY], ids=["pennies", "chicken", "shapley"]
 )
-def test_unconditional_regret_falls_as_the_bound_says(payoffs):
+def test_regret_falls_as_the_bound_says(payoffs):
     """Blackwell's argument: the expected sum of squared positive regrets is at most t A D² after t rounds, where D is
     the largest gain, so that the largest average regret is at most D √(A/t) on average, for each agent."""
-    run = regret_matching(payoffs, 5_000, 20, n_records=40)
+    run = regret_matching(payoffs, 5_000, 20)
     bounds = [
         np.abs(deviation_gains(payoffs, i, coarse=True)).max() * np.sqrt(payoffs.shape[1 + i])
         for i in (0, 1)
@@ -136,49 +113,24 @@ def test_unconditional_regret_falls_as_the_bound_says(payoffs):
     assert largest_coarse_violation(payoffs, run.joint[-1].mean(axis=0)) < 0.02
 
 
-@pytest.mark.parametrize(("payoffs", "last"), [(PENNIES, 0.09), (CHICKEN, 0.01), (SHAPLEY, 0.06)])
-def test_conditional_regret_falls(payoffs, last):
-    """Hart & Mas-Colell 2000, the main theorem: play approaches the correlated equilibria. The rate seen is t^(-1/3)."""
-    run = regret_matching(payoffs, 10_001, 20, conditional=True, n_records=100)
-    mean = run.largest_regret.mean(axis=1)
-    assert run.rounds[[1, 10, 100]].tolist() == [101, 1001, 10_001]
-    assert mean[-1] < last and mean[100] < 0.6 * mean[10] < 0.6**2 * mean[1] * 1.2
-    assert all(largest_violation(payoffs, joint) < 2.5 * last for joint in run.joint[-1])
-
-
-def test_unconditional_play_may_be_no_correlated_equilibrium():
-    """In Shapley's game regrets for single actions vanish, those for pairs of actions need not."""
-    run = regret_matching(SHAPLEY, 10_000, 10)
-    pairs = [largest_violation(SHAPLEY, joint) for joint in run.joint[-1]]
-    assert run.largest_regret[-1].max() < 0.01 < np.mean(pairs)
-
-
 @pytest.mark.parametrize("seed", range(4))
 def test_in_zero_sum_games_the_frequencies_approach_an_equilibrium(seed):
     """What best responses to the frequencies gain is at most the sum of both agents' regrets."""
     matrix = np.random.default_rng(seed).integers(-4, 5, size=(3, 4))
     run = regret_matching([matrix, -matrix], 5_000, 5)
-    one, other = run.frequencies(0), run.frequencies(1)
+    one, other = run.joint.sum(axis=3), run.joint.sum(axis=2)
     gain = (other @ matrix.T).max(axis=-1) - (one @ matrix).min(axis=-1)
     assert (gain > -1e-12).all() and (gain <= 2 * run.largest_regret + 1e-9).all()
     assert gain[-1].max() < 0.25 and gain[-1].mean() < 0.5 * gain[2].mean()
 
 
-@given(seed_numbers, st.booleans())
-def test_a_seed_runs_alone_as_beside_others(seed, conditional):
+@given(seed_numbers)
+def test_a_seed_runs_alone_as_beside_others(seed):
     payoffs = np.random.default_rng(seed).normal(size=(2, 2, 3))
-    together = regret_matching(payoffs, 60, [3, 1, 4], conditional, n_records=5)
-    alone = regret_matching(payoffs, 60, [4], conditional, n_records=5)
+    together = regret_matching(payoffs, 60, [3, 1, 4])
+    alone = regret_matching(payoffs, 60, [4])
     assert np.array_equal(together.joint[:, 2], alone.joint[:, 0])
     assert np.array_equal(together.largest_regret[:, 2], alone.largest_regret[:, 0])
-
-
-def test_strategies_by_hand():
-    regrets = np.array([[3.0, -2.0, 1.0], [-1.0, -5.0, 0.0], [0.0, 0.0, 7.0]])
-    expected = [[0.75, 0, 0.25], [1 / 3, 1 / 3, 1 / 3], [0, 0, 1]]
-    assert np.allclose(regret_matching_strategy(regrets), expected)
-    expected = [[0.9, 0, 0.1], [0, 1, 0], [0, 0, 1]]
-    assert np.allclose(conditional_strategy(regrets, np.array([0, 1, 2]), 10.0), expected)
 
 
 @given(
@@ -193,21 +145,20 @@ def test_sampling_inverts_the_cumulative_distribution(weights, uniform):
         assert u <= row[: action + 1].sum() + 1e-12
 
 
-@pytest.mark.parametrize("conditional", [False, True])
-def test_a_game_without_choices_or_stakes_is_played(conditional):
-    run = regret_matching(np.zeros((2, 1, 3)), 50, 4, conditional, n_records=2)
-    assert (run.largest_regret == 0).all() and run.frequencies(0).shape == (3, 4, 1)
-    assert (run.frequencies(0) == 1).all()
+def test_short_runs_are_recorded_after_every_round():
+    assert regret_matching(PENNIES, 4, 2).rounds.tolist() == [1, 2, 3, 4]
+    assert len(regret_matching(PENNIES, 200, 2).rounds) == 51
 
 
-def test_frequencies_are_the_marginals():
-    run = regret_matching(np.random.default_rng(0).normal(size=(3, 2, 3, 4)), 30, 2, n_records=3)
-    for agent, n in enumerate((2, 3, 4)):
-        expected = np.moveaxis(run.joint, 2 + agent, 2).reshape(4, 2, n, -1).sum(axis=-1)
-        assert np.allclose(run.frequencies(agent), expected)
-    for agent in (3, -1, True, 0.0):
-        with pytest.raises(ValueError, match="agent"):
-            run.frequencies(agent)
+def test_strategies_by_hand():
+    regrets = np.array([[3.0, -2.0, 1.0], [-1.0, -5.0, 0.0], [0.0, 0.0, 7.0]])
+    expected = [[0.75, 0, 0.25], [1 / 3, 1 / 3, 1 / 3], [0, 0, 1]]
+    assert np.allclose(regret_matching_strategy(regrets), expected)
+
+
+def test_a_game_without_choices_or_stakes_is_played():
+    run = regret_matching(np.zeros((2, 1, 3)), 50, 4)
+    assert (run.largest_regret == 0).all() and np.allclose(run.joint.sum(axis=3), 1)
 
 
 @pytest.mark.parametrize(
@@ -219,16 +170,8 @@ def test_frequencies_are_the_marginals():
         ((PENNIES, 9.0), "n_rounds"),
         ((PENNIES, 99, 0), "seeds is 0"),
         ((PENNIES, 99, [1, -1]), r"seeds\[1\]"),
-        ((PENNIES, 99, 2, 1), "conditional: expected True or False"),
-        ((PENNIES, 9, 2, False, 0), "n_records is 0"),
-        ((PENNIES, 9, 2, False, 9), "n_records is 9; allowed is less than n_rounds = 9"),
     ],
 )
 def test_bad_input_is_named(arguments, named):
     with pytest.raises(ValueError, match=named):
         regret_matching(*arguments)
-
-
-def test_short_runs_are_recorded_after_every_round():
-    assert regret_matching(PENNIES, 4, 2).rounds.tolist() == [1, 2, 3, 4]
-    assert len(regret_matching(PENNIES, 200, 2).rounds) == 51

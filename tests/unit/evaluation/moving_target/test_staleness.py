@@ -29,9 +29,6 @@ def acting_policies(history) -> np.ndarray:
     return np.moveaxis((1 - epsilon) * greedy + epsilon / n_actions, 2, 0)
 
 
-# --- stored transitions ---------------------------------------------------------------------------------------------
-
-
 @settings(max_examples=25)
 @given(seed_numbers, st.sampled_from([(2, 3), (2, 3, 2)]), st.booleans())
 def test_staleness_in_plain_loops(seed, n_actions, weighted):
@@ -82,9 +79,6 @@ def test_in_a_game_of_one_state_only_rewards_grow_stale():
     assert np.allclose(
         staleness(game, 0, policies, [5]).reward, 1.0
     )  # the other action is never stale
-
-
-# --- the shadow learner ---------------------------------------------------------------------------------------------
 
 
 @settings(max_examples=15)
@@ -207,8 +201,6 @@ def test_noise_has_mean_zero_whatever_the_partner_does():
     assert (np.abs(noise.mean(axis=1)) < 4.5 * errors).all() and noise[-1].std() > 0.3
 
 
-# --- what is refused ------------------------------------------------------------------------------------------------
-
 FINE = np.full((4, 2, 1, 3), 1 / 3)
 TABLES = np.zeros((4, 2, 1, 2))
 VISITS = np.zeros((4, 2, 1, 2), dtype=int)
@@ -222,32 +214,12 @@ BACK[1, 0, 0, 0] = 1
     [
         ({"game": 1}, "game"),
         ({"agent": 2}, "agent"),
-        ({"agent": True}, "agent"),
         ({"policies": [FINE]}, "policies"),
-        ({"policies": [None, FINE[0, 0]]}, r"policies\[1\]"),
-        ({"policies": [None, FINE[:, 0]]}, r"policies\[1\]"),
-        ({"policies": [None, FINE[:1]]}, r"policies\[1\]"),
-        ({"policies": [None, FINE[None]]}, r"policies\[1\]"),
+        ({"policies": [None, FINE[0, 0]]}, "policies"),
         ({"policies": [None, FINE * np.nan]}, r"policies\[1\]"),
-        ({"q": TABLES[1:]}, "q"),
-        ({"q": TABLES * np.nan}, "q"),
-        ({"q": None}, "q"),
-        ({"visits": VISITS[1:]}, "visits"),
-        ({"visits": VISITS + 0.5}, "visits"),
-        ({"visits": VISITS - 1}, "visits"),
         ({"visits": TWICE}, "visits"),
         ({"visits": BACK}, "visits"),
         ({"visits": 2 * BACK.cumsum(axis=0)}, "visits"),
-        ({"step_size": True}, "step_size"),
-        ({"step_size": 1.5}, "step_size"),
-        ({"step_size": np.nan}, "step_size"),
-        ({"step_size": None}, "step_size"),
-        ({"step_size": [0.1, 0.2]}, "step_size"),
-        ({"step_size": [0.1, 0.2, -0.1]}, "step_size"),
-        ({"step_size": [[0.1], [0.1, 0.2]]}, "step_size"),
-        ({"step_size": np.full((3, 3), 0.1)}, "step_size"),
-        ({"step_size": np.full((3, 2, 1), 0.1)}, "step_size"),
-        ({"step_size": PerVisit(0.7)}, "step_size"),
     ],
 )
 def test_what_is_refused(changed, named):
@@ -257,21 +229,10 @@ def test_what_is_refused(changed, named):
         split_error(**{"game": GAME, "agent": 0} | given | changed)
 
 
-BAD_AGES = ([], 1, None, [4], [-1], [True], [1.0], [[1]], [[1], [1, 2]], np.ones((1, 1), int))
-
-
-@pytest.mark.parametrize("ages", BAD_AGES)
+@pytest.mark.parametrize("ages", [[4], [-1], [True], [1.0]])
 def test_ages_that_are_refused(ages):
     with pytest.raises(ValueError, match="ages"):
         staleness(GAME, 0, [None, FINE], ages)
-
-
-def test_more_that_is_refused():
-    for bad in (-np.ones((1, 2)), np.ones((3, 2, 1, 2)), np.full((1, 2), np.nan), "w"):
-        with pytest.raises(ValueError, match="weights"):
-            staleness(GAME, 0, [None, FINE], [1], bad)
-    with pytest.raises(ValueError, match="policies"):
-        staleness(GAME, 0, [None, FINE[0, 0]], [0])
 
 
 def test_an_update_moves_only_what_was_visited():

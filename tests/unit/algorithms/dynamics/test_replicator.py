@@ -266,8 +266,6 @@ def test_bad_input_is_named(arguments, named):
 
 def test_bad_input_of_the_conserved_quantity_is_named():
     path = replicator(PENNIES, MIDDLE, 0.1)
-    with pytest.raises(ValueError, match="trajectory: expected a Trajectory"):
-        conserved_quantity(path.strategies, MIDDLE)
     with pytest.raises(ValueError, match=r"equilibrium\[1\] holds a 0"):
         conserved_quantity(path, [[0.5, 0.5], [1.0, 0.0]])
     with pytest.raises(ValueError, match=r"equilibrium\[0\]"):

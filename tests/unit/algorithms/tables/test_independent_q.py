@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -13,15 +15,26 @@ from random_games import random_game, seed_numbers
 from marl_lessons.algorithms.tables.history import TabularConfig
 from marl_lessons.algorithms.tables.independent_q import (
     IndependentConfig,
+    as_independent_config,
     behaviour,
     behaviour_policies,
     greedy_actions,
     independent_q_learning,
 )
-from marl_lessons.algorithms.tables.rules import Distributed, Hysteretic, Lenient
-from marl_lessons.algorithms.tables.schedules import Linear, PerEpisode, PerStep, PerVisit
+from marl_lessons.algorithms.tables.rules import (
+    Distributed,
+    Hysteretic,
+    Lenient,
+)
+from marl_lessons.algorithms.tables.schedules import (
+    Constant,
+    Linear,
+    PerEpisode,
+    PerStep,
+    PerVisit,
+)
 from marl_lessons.envs.cars.two_cars import two_cars
-from marl_lessons.envs.games.catalogue import CATALOGUE, stochastic_climbing
+from marl_lessons.envs.games.catalogue import CATALOGUE, lottery_game, stochastic_climbing
 from marl_lessons.envs.games.matrix_games import matrix_game
 
 RNG = np.random.default_rng(21)
@@ -417,46 +430,6 @@ def test_greedy_actions_by_hand():
     assert (actions[:, :, 1] == 0).all()  # this agent has one action
 
 
-def test_wrong_arguments():
-    game, short = GAMES["two cars"], IndependentConfig(10, n_records=1)
-    for wrong in (None, "game", 3, np.zeros((2, 2)), two_cars):
-        with pytest.raises(ValueError, match="game"):
-            independent_q_learning(wrong, short, 1)
-    for wrong in ({}, 3, "config", IndependentConfig, IndependentConfig()):
-        with pytest.raises(ValueError, match="seeds" if wrong == IndependentConfig() else "config"):
-            independent_q_learning(game, wrong, 0)
-    for wrong in (0, -1, 2.5, None, [], [-1], "abc", True):
-        with pytest.raises(ValueError, match="seeds"):
-            independent_q_learning(game, short, wrong)
-    for name, value in (
-        ("step_size", (0.1,)),
-        ("temperature", (0.1,) * 3),
-        ("learns", (None,)),
-        ("memory", (2, 2, 2)),
-    ):
-        with pytest.raises(ValueError, match=rf"config: {name}.* 2 agents"):
-            independent_q_learning(game, IndependentConfig(10, n_records=1, **{name: value}), 1)
-
-
-def test_wrong_histories():
-    config = IndependentConfig(10, n_records=1)
-    history = independent_q_learning(GAMES["two cars"], config, 1)
-    alone = independent_q_learning(GAMES["one agent"], config, 1).without_agent_axis()
-    for wrong in (None, "history", history.q, alone):
-        with pytest.raises(ValueError, match="history"):
-            behaviour_policies(wrong, config)
-    for wrong in (None, "history", history.q):
-        with pytest.raises(ValueError, match="history"):
-            greedy_actions(wrong)
-    for wrong in ("config", 3, {}, IndependentConfig(optimism=Lenient())):
-        with pytest.raises(ValueError, match="config"):
-            behaviour_policies(history, wrong)
-    with pytest.raises(ValueError, match="config: temperature has 3 entries"):
-        behaviour_policies(history, IndependentConfig(temperature=(1, 2, 3)))
-    with pytest.raises(ValueError, match=r"^config: correlated_exploration is True"):
-        behaviour_policies(history, IndependentConfig(10, n_records=1, correlated_exploration=True))
-
-
 @pytest.mark.parametrize(
     ("fields", "recorded"),
     [
@@ -474,3 +447,151 @@ def test_an_exploration_rate_that_is_not_used_is_recorded_as_zero(fields, record
     if recorded == 0:  # nothing else depends on it
         other = independent_q_learning(GAMES["two cars"], replace(config, epsilon=0.9), 2)
         assert np.array_equal(history.q, other.q) and (other.epsilon == 0).all()
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+def test_what_settings_become():
+    config = IndependentConfig(
+        np.int64(10),
+        [1, PerVisit(0.7)],
+        temperature=[1, np.float32(0.5)],
+        learns=[None, [np.int8(3), None]],
+        memory=[np.int16(4), 1],
+        batch_size=np.int64(2),
+        optimism=Hysteretic(1),
+    )
+    assert config.step_size.parts == (Constant(1.0), PerVisit(0.7))
+    assert config.temperature == (1.0, 0.5) and type(config.temperature[0]) is float
+    assert config.learns == (None, (3, None)) and type(config.learns[1][0]) is int
+    assert config.memory == (4, 1) and type(config.memory[0]) is int and config.batch_size == 2
+    assert config.optimism.negative_step_size == Constant(1.0)
+    single = IndependentConfig(temperature=2, memory=3)
+    assert type(single.temperature) is float and single.memory == 3
+    assert dataclasses.replace(config, n_steps=20).step_size is config.step_size
+
+
+def test_when_agents_learn():
+    config = IndependentConfig(learns=((0, 3), (2, None), None, (5, 6)))
+    learning = [config.learning(step, 4).tolist() for step in range(7)]
+    assert np.transpose(learning).tolist() == [
+        [True, True, True, False, False, False, False],
+        [False, False, True, True, True, True, True],
+        [True] * 7,
+        [False, False, False, False, False, True, False],
+    ]
+    assert IndependentConfig().learning(0, 3).tolist() == [True] * 3
+
+
+def test_settings_of_plain_learners_carry_over():
+    plain = TabularConfig(77, PerVisit(0.6), PerEpisode(1.0, 0.9), 9, False, 2.5, 11)
+    config = as_independent_config(plain, 3)
+    assert isinstance(config, IndependentConfig)
+    for field in dataclasses.fields(TabularConfig):
+        assert getattr(config, field.name) == getattr(plain, field.name)
+    assert config.optimism is config.temperature is config.learns is None and config.memory == 1
+    same = IndependentConfig(step_size=(0.1, 0.2))
+    assert (
+        as_independent_config(same, 2) is same
+        and as_independent_config(None, 4) == IndependentConfig()
+    )
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+def coin(high: float, low: float, chance: float):
+    """One agent with one action that earns ``high`` with ``chance`` and ``low`` otherwise."""
+    return lottery_game([[[high]], [[low]]], (chance, 1 - chance))
+
+
+@pytest.mark.parametrize("high, low, chance", [(14.0, 0.0, 0.5), (3.0, -5.0, 0.2)])
+def test_the_bias_of_hysteretic_learners(high, low, chance):
+    """E[ΔQ] = p α (h - Q) + (1 - p) β (l - Q) is 0 at Q = (p α h + (1 - p) β l) / (p α + (1 - p) β).
+
+    For rewards of two values the mean of Q at equilibrium is exactly that, since Q stays between the two. It is far from
+    the expected reward.
+    """
+    alpha, beta = 0.02, 0.004
+    config = IndependentConfig(
+        4_000, alpha, initial_value=high, optimism=Hysteretic(beta), n_records=40
+    )
+    q = independent_q_learning(coin(high, low, chance), config, 100).q[20:, :, 0, 0, 0]
+    up, down = chance * alpha, (1 - chance) * beta
+    fixed = (up * high + down * low) / (up + down)
+    # Variance of the stationary distribution, from E[(Q + ΔQ - Q*)^2] = E[(Q - Q*)^2], at most range^2 α / 2.
+    assert abs(q.mean() - fixed) < 5 * (high - low) * math.sqrt(alpha / 2) / math.sqrt(100)
+    assert abs(fixed - (chance * high + (1 - chance) * low)) > 1
+
+
+def test_an_agent_that_never_hears_bad_news_remembers_the_best():
+    for wrong in (0.0, Constant(0.0)):
+        config = IndependentConfig(
+            300, 0.5, initial_value=-1.0, optimism=Hysteretic(wrong), n_records=300
+        )
+        q = independent_q_learning(coin(14.0, 0.0, 0.5), config, 20).q[:, :, 0, 0, 0]
+        assert (np.diff(q, axis=0) >= 0).all() and (q[-1] > 13.99).all()
+
+
+def test_forgiveness_ends():
+    """A hot learner ignores bad news and holds the best; when its entries are cold it knows the mean."""
+    hot = Lenient(start=1e9, decay=1.0, diffusion=0.0)
+    cold = Lenient(start=1e-3, decay=1.0, diffusion=0.0)
+    fields = {"n_steps": 3_000, "step_size": 0.02, "n_records": 1, "initial_value": -1.0}
+    game = coin(14.0, 0.0, 0.5)
+    forgiving, plain = (
+        independent_q_learning(game, IndependentConfig(**fields, optimism=optimism), 50)
+        for optimism in (hot, cold)
+    )
+    usual = independent_q_learning(game, TabularConfig(**fields), 50)
+    assert (forgiving.q[-1, :, 0, 0, 0] > 13.9).all()
+    assert plain.q[-1, :, 0, 0, 0].mean() == pytest.approx(7.0, abs=5 * 7 * 0.1 / math.sqrt(50))
+    assert usual.q[-1, :, 0, 0, 0].mean() == pytest.approx(7.0, abs=5 * 7 * 0.1 / math.sqrt(50))
+
+
+def test_a_half_forgiving_learner():
+    """Bad news counts with probability 1 - e^(-1/θT), as if its step size were α (1 - e^(-1/θT))."""
+    theta, temperature, alpha = 2.0, 3.0, 0.02
+    lenient = Lenient(temperature, 1.0, theta, 1e-6, 1.0, 0.0)
+    config = IndependentConfig(6_000, alpha, optimism=lenient, initial_value=7.0, n_records=60)
+    q = independent_q_learning(coin(14.0, 0.0, 0.5), config, 100).q[30:, :, 0, 0, 0]
+    counts = 1 - math.exp(-1 / (theta * temperature))
+    assert abs(q.mean() - 14 / (1 + counts)) < 5 * 14 * math.sqrt(alpha / 2) / math.sqrt(100)
+
+
+@pytest.mark.parametrize(
+    ("history", "config", "named"),
+    [
+        ("one agent", IndependentConfig(10, n_records=1), "history"),
+        ("two cars", "config", "config"),
+        ("two cars", IndependentConfig(optimism=Lenient()), "config"),
+        ("two cars", IndependentConfig(temperature=(1, 2, 3)), "config: temperature has 3 entries"),
+        ("two cars", IndependentConfig(correlated_exploration=True), "config: correlated_exploration"),
+    ],
+)  # fmt: skip
+def test_whose_policies_are_not_known(history, config, named):
+    history = independent_q_learning(GAMES[history], IndependentConfig(10, n_records=1), 1)
+    history = history.without_agent_axis() if named == "history" else history
+    with pytest.raises(ValueError, match=f"^{named}"):
+        behaviour_policies(history, config)
+
+
+@pytest.mark.parametrize("scale", [1.0, 100.0, 1e-9])
+@pytest.mark.parametrize("initial_value", [0.0, -1e9])
+def test_distributed_learners_take_no_news_from_rounding(scale, initial_value):
+    """Two joint actions are worth .92: nobody leaves the first for the second because of the last digits of its value."""
+    payoffs = scale * np.array([[0.87, 0.29, 0.6], [0.78, 0.72, 0.92], [0.86, 0.92, 0.03]])
+    epsilon = Linear(1, 0.05, 3000, per="step")
+    config = IndependentConfig(
+        5000,
+        1.0,
+        epsilon,
+        None,
+        initial_value=initial_value,
+        optimism=Distributed(),
+        n_records=1,
+    )
+    history = independent_q_learning(matrix_game([payoffs, payoffs]), config, 200)
+    row, column = greedy_actions(history)[-1, :, :, 0].T
+    assert (payoffs[row, column] == payoffs.max()).all()

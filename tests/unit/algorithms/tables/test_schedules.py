@@ -57,30 +57,6 @@ def test_step_size_by_step_and_by_episode():
         )
 
 
-@pytest.mark.parametrize("schedule", [Constant, PerVisit, PerEpisode, PerStep])
-def test_wrong_values(schedule):
-    fields = (
-        {"value": 0.5}
-        if schedule is Constant
-        else {"power": 0.5}
-        if schedule is PerVisit
-        else {"start": 0.5, "rate": 0.5, "floor": 0}
-    )
-    for name in fields:
-        for wrong in (
-            -0.1,
-            10.5 if name == "power" else 1.1,
-            float("nan"),
-            float("inf"),
-            None,
-            "fast",
-            [0.5],
-            1j,
-        ):
-            with pytest.raises(ValueError, match=name):
-                schedule(**{**fields, name: wrong})
-
-
 def test_numbers_become_constants():
     assert as_schedule("alpha", 0.5) == Constant(0.5) and as_schedule(
         "alpha", PerVisit(0.7)
@@ -94,24 +70,6 @@ def test_numbers_become_constants():
 def test_whole_numbers_as_power(power):
     visits = np.array([[1], [4]])
     assert PerVisit(power)(Progress(0, np.zeros((2, 1)), visits)).tolist() == [[1.0], [4.0**-power]]
-
-
-@pytest.mark.parametrize(
-    "name, build",
-    [
-        ("epsilon", lambda: TabularConfig(epsilon=PerVisit())),
-        ("step_size", lambda: TabularConfig(step_size=PerVisit)),
-        ("epsilon", lambda: TabularConfig(epsilon=PerStep)),
-        ("value", lambda: Constant("0.5")),
-        ("start", lambda: PerStep(True, 0.9)),
-        ("rate", lambda: PerEpisode(1.0, "0.9")),
-        ("power", lambda: PerVisit("0.7")),
-        ("step_size", lambda: TabularConfig(step_size="0.1")),
-    ],
-)
-def test_refused_by_name(name, build):
-    with pytest.raises(ValueError, match=name):
-        build()
 
 
 def test_fields_are_kept_as_floats():
@@ -129,21 +87,6 @@ def test_straight_lines_by_hand():
     line = [Linear(0.9, 0.1, 8, "step")(PROGRESS._replace(step=k)) for k in range(12)]
     assert np.diff(line, 2)[:6] == pytest.approx(np.zeros(6), abs=1e-12)
     assert line[0] == 0.9 and line[8:] == pytest.approx([0.1] * 4)
-
-
-@pytest.mark.parametrize(
-    "name, values",
-    [
-        ("start", (-0.1, 1.1, float("nan"), None, "1", True, [1.0])),
-        ("end", (-0.1, 1.1, float("nan"), None, "1", True, [1.0])),
-        ("over", (0, -1, 2.5, "5", None, True, float("inf"))),
-        ("per", ("Episode", "steps", "", None, 1, ["step"])),
-    ],
-)
-def test_wrong_straight_lines(name, values):
-    for value in values:
-        with pytest.raises(ValueError, match=rf"^{name}\b"):
-            Linear(**{"start": 1.0, "end": 0.1, "over": 5, name: value})
 
 
 def test_one_schedule_for_each_agent():
@@ -165,13 +108,26 @@ def test_one_schedule_for_each_agent_and_draw_of_a_batch():
     assert mixed == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("wrong", [-0.1, 1.1, float("nan"), None, "fast", [0.1], True, PerVisit])
-def test_wrong_entries_of_an_agent(wrong):
-    with pytest.raises(ValueError, match=r"^alpha\[1\]"):
-        PerAgent("alpha", (0.1, wrong))
+NO_SHARE = (-0.1, 1.1, float("nan"), float("inf"), None, "fast", [0.5], True, 1j)
 
 
-@pytest.mark.parametrize("wrong", [None, 0.1, (), [], "ab", {}, np.array([0.1, 0.2])])
-def test_no_entries_of_agents(wrong):
-    with pytest.raises(ValueError, match=r"^alpha"):
-        PerAgent("alpha", wrong)
+@pytest.mark.parametrize(
+    ("kind", "fine", "wrong"),
+    [
+        (Constant, {}, {"value": NO_SHARE}),
+        (PerVisit, {}, {"power": (-0.1, 10.5, float("nan"), None, "0.7")}),
+        (PerEpisode, {"start": 0.5, "rate": 0.5}, {"start": NO_SHARE, "floor": NO_SHARE}),
+        (PerStep, {"start": 0.5}, {"rate": NO_SHARE}),
+        (
+            Linear,
+            {"start": 1.0, "end": 0.1, "over": 5},
+            {"start": NO_SHARE, "end": NO_SHARE, "over": (0, 2.5, "5", None, True), "per": ("steps", None)},
+        ),
+        (PerAgent, {"name": "values"}, {"values": (None, 0.1, (), "ab", {}, (0.1, PerVisit), (0.1, 2))}),
+    ],
+)  # fmt: skip
+def test_wrong_values(kind, fine, wrong):
+    for name, values in wrong.items():
+        for value in values:
+            with pytest.raises(ValueError, match=rf"^{name}\b"):
+                kind(**{**fine, name: value})
