@@ -72,7 +72,7 @@ def tidy_outputs(outputs: list[Any], count: int | None) -> list[Any]:
             output.metadata.pop(WIDGET_VIEW, None)
             if "image/png" in output.data:
                 output.data.pop("text/html", None)
-            if not output.data:
+            if not output.data or output.data == {"text/plain": ""}:  # a bar that has gone
                 continue
         if output.output_type == "execute_result":
             output.execution_count = count

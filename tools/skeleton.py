@@ -33,7 +33,7 @@ Running all cells takes about 10 s."""
 IMPORTS = """\
 import numpy as np
 
-from marl_lessons.viz import predict, use_style
+from marl_lessons.viz import answers, predict, use_style
 
 use_style()
 rng = np.random.default_rng(0)"""
@@ -101,6 +101,7 @@ BODY = [
         "references",
         "## References\n\nFILL: paper with section or equation and DOI.",
     ),
+    ("code", "answers", 'answers("{number}")'),
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +13,14 @@ import ipywidgets as widgets
 from marl_lessons.viz.widgets import display_with_fallback
 
 QUESTION_FOLDER = Path(__file__).with_name("questions")
-GAP = 6  # lines between a question and its answer on a page without widgets, where nothing can be folded
+AT_THE_END = "The answer stands at the end of the lesson."
 
 
 @dataclass(frozen=True)
 class Question:
     """A question with 2 to 4 options; ``reasons[k]`` says why option k is right or wrong, ``answer`` is the right one."""
 
+    label: str
     text: str
     options: tuple[str, ...]
     reasons: tuple[str, ...]
@@ -45,17 +47,18 @@ class Question:
         )
 
     def as_text(self) -> str:
-        """The question, its options and, some lines below, the answer, as plain text."""
+        """The question and its options as plain text, for a page without widgets."""
         options = [f"  ( ) {option}" for option in self.options]
-        answer = f"Answer: {self.options[self.answer]}. {self.reasons[self.answer]}"
-        return "\n".join([f"Predict: {self.text}", *options, *["  ⋮"] * GAP, answer])
+        return "\n".join([f"{self.label}: {self.text}", *options, AT_THE_END])
 
     def as_html(self) -> str:
         """The same as HTML, with tags alone that viewers leave in when they clean a page (`<details>` they do not)."""
         options = "".join(f"<li>{html.escape(option)}</li>" for option in self.options)
-        answer = html.escape(f"{self.options[self.answer]}. {self.reasons[self.answer]}")
-        question = f"<div><b>Predict.</b> {html.escape(self.text)}</div><ul>{options}</ul>"
-        return f"{question}{'<div>⋮</div>' * GAP}<div><b>Answer.</b> {answer}</div>"
+        return f"<div>{self.heading()}</div><ul>{options}</ul><div>{AT_THE_END}</div>"
+
+    def heading(self) -> str:
+        """Label and text as HTML."""
+        return f"<b>{self.label}.</b> {html.escape(self.text)}"
 
 
 def load_questions(lesson: str) -> dict[str, Question]:
@@ -67,6 +70,7 @@ def load_questions(lesson: str) -> dict[str, Question]:
     entries = tomllib.loads(path.read_text(encoding="utf-8"))
     return {
         name: Question(
+            f"Question {name[1:]}" if re.fullmatch(r"q\d", name) else "Predict",
             entry["text"],
             tuple(option["option"] for option in entry["options"]),
             tuple(option["reason"] for option in entry["options"]),
@@ -100,7 +104,7 @@ class predict:
         self.choices.add_class("predict-options")
         self.feedback = widgets.HTML()
         self.choices.observe(self._answered, "value")
-        heading = widgets.HTML(f"<b>Predict.</b> {html.escape(self.question.text)}")
+        heading = widgets.HTML(self.question.heading())
         self.box = widgets.VBox([heading, self.choices, self.feedback])
 
     def _answered(self, change) -> None:
@@ -111,3 +115,25 @@ class predict:
     def _ipython_display_(self) -> None:
         contents = {"text/html": self.question.as_html(), "text/plain": self.question.as_text()}
         display_with_fallback(self.box, contents, {})
+
+
+class answers:
+    """All questions of a lesson with their answers and reasons, as at the end of a book: ``answers("01")``."""
+
+    def __init__(self, lesson: str):
+        """``lesson``: its number."""
+        self.questions = load_questions(lesson)
+
+    def __repr__(self) -> str:
+        return "\n".join(
+            f"{q.text}\n  {q.options[q.answer]}. {q.reasons[q.answer]}"
+            for q in self.questions.values()
+        )
+
+    def _repr_html_(self) -> str:
+        rows = (
+            f"<li><b>{html.escape(q.text)}</b><div>{html.escape(q.options[q.answer])}. "
+            f"{html.escape(q.reasons[q.answer])}</div></li>"
+            for q in self.questions.values()
+        )
+        return f"<ul>{''.join(rows)}</ul>"

@@ -8,14 +8,14 @@ import html
 import json
 import math
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from numbers import Real
 from pathlib import Path
 
 import ipywidgets as widgets
 import numpy as np
 from IPython import get_ipython
-from IPython.display import clear_output, display
+from IPython.display import display
 from matplotlib.figure import Figure
 
 from marl_lessons.checks import as_count
@@ -42,22 +42,33 @@ def display_with_fallback(box: widgets.Widget, contents: dict[str, str], metadat
 def progress_bar(label: str) -> Callable[[float], None]:
     """A function to be called with the share done, from 0 to 1: it shows a bar of text, and removes it at 1.
 
-    In a notebook, what the cell printed before goes as well, so train first and print afterwards. Outside, the bar
-    stands on one line of a terminal; a file gets none.
+    Outside a notebook the bar stands on one line of a terminal; a file gets none.
     """
     in_notebook = hasattr(get_ipython(), "kernel")
+    shown = None
 
     def show(share: float) -> None:
+        nonlocal shown
         full = int(BAR_WIDTH * share)
         bar = f"{label}: [{'#' * full}{'.' * (BAR_WIDTH - full)}] {share:4.0%}"
-        if in_notebook:
-            clear_output(wait=bool(share < 1))
-            if share < 1:
-                print(bar, flush=True)
+        contents = {"text/plain": bar if share < 1 else ""}
+        if in_notebook and shown:
+            shown.update(contents, raw=True)
+        elif in_notebook and share < 1:
+            shown = display(contents, raw=True, display_id=True)
         elif sys.stdout.isatty():
             print(f"\r{bar if share < 1 else ' ' * len(bar)}\r", end="", flush=True)
 
     return show
+
+
+def track(items: Iterable, label: str) -> Iterator:
+    """Each of ``items``, under a :func:`progress_bar` that says how many are done."""
+    items, show = list(items), progress_bar(label)
+    for done, item in enumerate(items):
+        show(done / len(items))
+        yield item
+    show(1.0)
 
 
 class Animation:

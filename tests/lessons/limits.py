@@ -19,8 +19,9 @@ FOLDED = {"check", "plumbing"}
 
 
 def is_question(cell: Cell) -> bool:
-    """Whether a code cell only asks, as ``predict("02.q1")`` does."""
-    return cell.kind == "code" and bool(re.fullmatch(r'predict\("[\w.]+"\)', cell.source.strip()))
+    """Whether a code cell only asks, as ``predict("02.q1")``, or answers, as ``answers("02")``."""
+    call = r'(predict|answers)\("[\w.]+"\)'
+    return cell.kind == "code" and bool(re.fullmatch(call, cell.source.strip()))
 
 
 def tags(cell: Cell) -> set[str]:
@@ -117,7 +118,8 @@ MEASURES: dict[str, tuple[str, Callable[[Lesson], float], tuple[float, float]]] 
     "predictions": (
         "predictions before the quiz",
         lambda lesson: sum(
-            is_question(cell) and not re.search(r"\.q\d", cell.source) for cell in lesson.code
+            bool(re.fullmatch(r'predict\("\d\d\.(?!q\d)\w+"\)', cell.source.strip()))
+            for cell in lesson.code
         ),
         (1, 99),
     ),

@@ -194,15 +194,16 @@ def experience(
     streams: UniformStreams,
     recorder: Recorder,
     choose: Choose,
+    progress: Callable[[float], None] | None = None,
 ) -> Iterator[Transition]:
     """Play ``config.n_steps`` steps of every seed; yields each step for the caller to learn from before the next one.
 
     ``choose(state[E], epsilon, uniform[2, E, n])`` returns the joint actions ``[E, n]``; ε is a number or ``[E, 1]``.
     ``streams`` hold (2 + x)n + 2 numbers for each step: two for each agent's action, x for the learner's own use, one for
-    the outcome, one for the next beginning.
+    the outcome, one for the next beginning. ``progress`` is told the share of the steps done, some 100 times.
     """
     n_seeds = len(streams.seeds)
-    worlds = Worlds(game, n_seeds, config.time_limit)
+    worlds, every = Worlds(game, n_seeds, config.time_limit), -(-config.n_steps // 100)
 
     def next_numbers():
         uniform = streams.next()
@@ -214,6 +215,8 @@ def experience(
     for step in range(config.n_steps + 1):
         epsilon = config.epsilon(Progress(step, recorder.episode, None))
         recorder.record_if_due(step, epsilon)
+        if progress is not None and (step % every == 0 or step == config.n_steps):
+            progress(step / config.n_steps)
         if step == config.n_steps:
             return
         state, now = worlds.states, own

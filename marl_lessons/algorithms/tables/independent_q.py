@@ -153,13 +153,17 @@ def as_independent_config(config: TabularConfig | None, n_agents: int) -> Indepe
 
 
 def independent_q_learning(
-    game: MarkovGame, config: TabularConfig | None = None, seeds=30
+    game: MarkovGame,
+    config: TabularConfig | None = None,
+    seeds=30,
+    *,
+    progress: Callable[[float], None] | None = None,
 ) -> History:
     """Every agent of ``game`` runs Q-learning on a table of its own, as if the others were part of the world.
 
     Independent Q-learning (Tan 1993; Albrecht et al. 2024, Sec. 5.3.2). ``config``: an :class:`IndependentConfig`, or a
     :class:`TabularConfig` for plain learners. ``seeds``: a count or a sequence of integers; each seed's run is the same
-    whatever others run beside it.
+    whatever others run beside it. ``progress`` is told the share of the steps done.
 
     Returns a :class:`History` with agent axis; where an agent has fewer actions than another, its tables end with -inf.
     With :class:`Distributed` it holds ``policies``, too.
@@ -173,7 +177,7 @@ def independent_q_learning(
     streams = UniformStreams(seeds, n_numbers=(2 + own_numbers) * n + 2)
     learners = _Learners(game, config, len(streams.seeds))
     recorder = Recorder(config, streams.seeds, n, **learners.tables())
-    for now in experience(game, config, streams, recorder, learners.choose):
+    for now in experience(game, config, streams, recorder, learners.choose, progress):
         learners.learn(now)
     return recorder.history()
 

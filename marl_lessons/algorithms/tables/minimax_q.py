@@ -93,7 +93,7 @@ def minimax_q(
     The games are solved lazily (:class:`SolvedGames`): V(s) is within ``tolerance``/2 of the value of the table Q(s), and
     the policy acted on and recorded guarantees that value less ``tolerance``. 0 solves after every change that matters.
     ``seeds``: a count or a sequence of integers; each seed's run is the same whatever others run beside it.
-    ``progress`` is called with the share of the steps done, up to 100 times.
+    ``progress`` is told the share of the steps done.
 
     Returns a :class:`History` with ``q[K+1, E, n, S, A, O]``, ``visits`` alike, ``policies[K+1, E, n, S, A]`` and
     ``values[K+1, E, n, S]``.
@@ -102,8 +102,6 @@ def minimax_q(
         raise ValueError("game: expected two agents whose rewards add up to 0 everywhere")
     n_actions = common_n_actions("game", game)
     config, tolerance = as_config(config, TabularConfig), as_number("tolerance", tolerance, 0.0)
-    if progress is not None and not callable(progress):
-        raise ValueError(f"progress: expected a function of the share done, got {progress!r:.80}")
     streams = UniformStreams(seeds, n_numbers=6)
     shape = (len(streams.seeds), 2, game.n_states)
     q = np.full((*shape, n_actions, n_actions), config.initial_value)
@@ -123,8 +121,7 @@ def minimax_q(
         games.prepare(here)
         return draw_actions(strategy[here], epsilon, uniform)
 
-    every = -(-config.n_steps // 100)
-    for now in experience(game, config, streams, recorder, choose):
+    for now in experience(game, config, streams, recorder, choose, progress):
         here, there = first + now.state[:, None], first + now.next_state[:, None]
         entry = (here, now.action, now.action[:, ::-1])  # an agent's own action first
         games.prepare(there)
@@ -133,9 +130,6 @@ def minimax_q(
         so_far = Progress(now.step, now.episode, counts[entry])
         td_update(payoffs, entry, target, config.step_size(so_far))
         games.changed(here)
-        done = now.step + 1
-        if progress is not None and (done % every == 0 or done == config.n_steps):
-            progress(done / config.n_steps)
-        if recorder.is_due(done):
+        if recorder.is_due(now.step + 1):
             games.prepare()
     return recorder.history()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from marl_lessons.algorithms.settings import as_config
@@ -17,18 +19,25 @@ from marl_lessons.envs.markov_game import MarkovGame, check_game
 from marl_lessons.seeds import UniformStreams
 
 
-def q_learning(mdp: MarkovGame, config: TabularConfig | None = None, seeds=30) -> History:
+def q_learning(
+    mdp: MarkovGame,
+    config: TabularConfig | None = None,
+    seeds=30,
+    *,
+    progress: Callable[[float], None] | None = None,
+) -> History:
     """Q-learning (Watkins & Dayan 1992; Sutton & Barto 2018, Sec. 6.5) on an MDP; all seeds advance together.
 
     Q(s,a) moves by α [r + γ max_a' Q(s',a') - Q(s,a)]. ``seeds``: a count or a sequence of integers; each seed's run is the
-    same whatever others run beside it. Returns a :class:`History` without agent axis.
+    same whatever others run beside it. ``progress`` is told the share of the steps done. Returns a :class:`History` without
+    agent axis.
     """
     tables = _Tables(mdp, config, seeds)
 
     def choose(state, epsilon, uniform):
         return epsilon_greedy(tables.values(state), epsilon, uniform)
 
-    for now in tables.experience(choose):
+    for now in tables.experience(choose, progress):
         next_q = tables.values(now.next_state)
         target = q_learning_target(now.reward, next_q, now.ends, mdp.discount)
         tables.move(now, target)
@@ -83,8 +92,8 @@ class _Tables:
         """``[E, 1, A]``: Q(s, ·). The maximum over a short last axis is ten times faster in Fortran order."""
         return np.asfortranarray(self.rows.take(self.first_row + state[:, None], axis=0))
 
-    def experience(self, choose):
-        return experience(self.mdp, self.config, self.streams, self.recorder, choose)
+    def experience(self, choose, progress=None):
+        return experience(self.mdp, self.config, self.streams, self.recorder, choose, progress)
 
     def move(self, now, target):
         entry = (self.first_row + now.state[:, None]) * self.n_actions + now.action
