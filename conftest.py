@@ -4,6 +4,7 @@ table of what each lesson cost, shown at the end."""
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 import pytest
@@ -21,7 +22,11 @@ LONGEST = (
     "notebooks/",
     "tests/lessons/test_budget",
 )
-BY_LESSON = ("tests/browser/test_lessons_in_browser.py", "tests/lessons/test_budget.py")
+# The work that a test of one lesson belongs to.
+BY_LESSON = {
+    "tests/lessons/test_budget.py": "notebooks/{}.ipynb",
+    "tests/browser/test_lessons_in_browser.py": "{} in the browser",
+}
 OUTPUT_SECONDS = 300  # nbval waits for a cell's next output for this long, not 5 s
 
 
@@ -46,14 +51,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """On several workers, each file goes to one of them, and so do its fixtures, a notebook's kernel included.
 
-    A file that runs every lesson is shared out by lesson.
+    A lesson's cells and its budget go together, and each lesson in the browser by itself. (A worker is given
+    the next file when it has no more than two tests left, so a file of one long test holds that one up.)
     """
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file, _, test = nodeid.partition("::")
-            return file + test.partition("[")[2] if file in BY_LESSON else file
+            if file in BY_LESSON and (lesson := re.search(r"\[(.+)\]$", test)):
+                return BY_LESSON[file].format(lesson[1])
+            return file
 
     return ByFile(config, log)
 

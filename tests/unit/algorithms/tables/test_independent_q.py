@@ -156,9 +156,11 @@ CASES = {
     ),
 }
 LIMIT = (6, True)
-CLOCKED = [(name, case, LIMIT) for name in GAMES for case in CASES] + [
-    ("three unequal", case, clock) for case in CASES for clock in ((None, True), (6, False))
-]
+# Every case in the game that has most to go wrong, under every clock, and in two others, all games in turn.
+OTHERS = [name for name in GAMES if name != "three unequal"]
+CLOCKED = [
+    ("three unequal", case, clock) for case in CASES for clock in (LIMIT, (None, True), (6, False))
+] + [(OTHERS[(k + j) % 6], case, LIMIT) for k, case in enumerate(CASES) for j in (0, 3)]
 
 
 def prepared(name: str, n: int, limit, bootstrap):
