@@ -195,7 +195,7 @@ def test_figures_of_play_over_time() -> None:
     orbit = replicator(game, ([0.7, 0.3], [0.5, 0.5]), 10, 0.05)
     _, quantity = dynamics.draw_orbits({"orbit": orbit}, centre).axes
     assert np.ptp(quantity.lines[0].get_ydata()) < 1e-9
-    run = regret_matching(game, 500, seeds=5, n_records=20)
+    run = regret_matching(game, 500, seeds=5)
     shown = {"matching pennies": run.largest_regret[1:]}
     (ax,) = dynamics.draw_average_regret(run.rounds[1:], shown).axes
     assert np.allclose(ax.lines[0].get_ydata(), np.median(run.largest_regret[1:], axis=1))
