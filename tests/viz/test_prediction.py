@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from pathlib import Path
 
 import pytest
 
-from marl_lessons.viz.prediction import QUESTION_FOLDER, Question, load_questions, predict
+from marl_lessons.viz.prediction import QUESTION_FOLDER, Question, answers, load_questions, predict
 
 ROOT = Path(__file__).parents[2]
 LESSONS = sorted(path.stem for path in QUESTION_FOLDER.glob("*.toml"))
@@ -47,12 +48,19 @@ def test_answering_gives_the_reason_and_the_right_answer() -> None:
     assert "Yes" in shown.feedback.value
 
 
-def test_page_without_widgets_has_question_options_and_below_them_the_answer() -> None:
+def test_page_without_widgets_has_question_and_options_and_the_end_of_the_lesson_the_answers() -> (
+    None
+):
     question = predict("00.first").question
-    for page in (question.as_text(), question.as_html()):
-        assert all(option in page for option in question.options)
-        answer = page.index(question.reasons[question.answer])
-        assert page[:answer].count("⋮") == 6 and "⋮" not in page[answer:]
+    end = answers("00")
+    for page, back in (
+        (question.as_text(), repr(end)),
+        (question.as_html(), html.unescape(end._repr_html_())),
+    ):
+        assert all(option in html.unescape(page) for option in question.options)
+        assert not any(reason in page for reason in question.reasons)
+        assert question.options[question.answer] in back
+        assert question.reasons[question.answer] in back
 
 
 @pytest.mark.parametrize("name", ["00.nothing", "99.first", "first"])
@@ -64,4 +72,4 @@ def test_unknown_questions_are_refused(name: str) -> None:
 @pytest.mark.parametrize("options", [("only",), ("a", "b", "c", "d", "e")])
 def test_number_of_options(options: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="options"):
-        Question("?", options, options, 0)
+        Question("Predict", "?", options, options, 0)
