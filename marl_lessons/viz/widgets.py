@@ -164,7 +164,7 @@ def _as_option(name: str, value, pairs: list[tuple[str, object]]):
 
 def _labelled(kind, label: str, **traits):
     """A control with its label beside it; in a narrow pane the label takes a line of its own, above."""
-    layout = widgets.Layout(width="min(520px, 100%)", height="auto", flex_flow="row wrap")
+    layout = widgets.Layout(width="min(520px, 100% - 4px)", height="auto", flex_flow="row wrap")
     return kind(description=label, style={"description_width": "210px"}, layout=layout, **traits)
 
 
