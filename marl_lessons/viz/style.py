@@ -1,4 +1,4 @@
-"""The plot style, stated once: figures, colours, and pictures that carry their description with them."""
+"""The plot style, stated once: figures, colours, and pictures that carry their description with them. All lessons."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def png(figure: Figure, colours: int | None = None) -> bytes:
 
 
 def type_on_a_phone(figure: Figure) -> float:
-    """Height in px of the smallest type in ``figure`` where it is shown 354 px wide, as in a window of 400."""
+    """Height in px of the smallest type in a drawn ``figure`` where it is shown 354 px wide, as in a window of 400."""
     texts = figure.findobj(lambda part: isinstance(part, Text) and part.get_visible())
     points = min((text.get_fontsize() for text in texts if text.get_text().strip()), default=72.0)
     return points / 72 * min(354 / figure.get_figwidth(), figure.dpi)

@@ -1,4 +1,4 @@
-"""What moves: sliders that redraw a figure, films, a progress bar; a picture stands for each where no kernel runs."""
+"""What moves: sliders that redraw a figure, films, a progress bar; a picture for where no kernel runs. All lessons."""
 
 from __future__ import annotations
 
