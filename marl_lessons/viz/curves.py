@@ -1,4 +1,4 @@
-"""Learning curves: the median over seeds, a band around it, every single seed behind them, and marked steps."""
+"""Learning curves: the median over seeds, a band around it, every single seed behind them, marked steps. All lessons."""
 
 from __future__ import annotations
 

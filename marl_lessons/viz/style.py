@@ -1,4 +1,4 @@
-"""The plot style, stated once: figures, colours, and pictures that carry their description with them."""
+"""The plot style, stated once: figures, colours, and pictures that carry their description with them. All lessons."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 STYLE_FILE = Path(__file__).with_name("lessons.mplstyle")
 # The library's defaults first: whatever style the reader has chosen before, every colour is ours.
@@ -63,9 +64,10 @@ def new_figure(
 def png(figure: Figure, colours: int | None = None) -> bytes:
     """``figure`` as a PNG. With ``colours`` (2 to 256) it is reduced to so many, a third of the size in a notebook.
 
-    A figure of ``plt.subplots()`` is closed, so that the notebook does not show it once more.
+    Such a picture notes its :func:`type_on_a_phone` under "type". A figure of ``plt.subplots()`` is closed, so that
+    the notebook does not show it once more.
     """
-    from PIL import Image
+    from PIL import Image, PngImagePlugin
 
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close(figure)
@@ -80,8 +82,17 @@ def png(figure: Figure, colours: int | None = None) -> bytes:
         image.save(buffer, format="png", compress_level=1)
     else:
         reduced = image.quantize(colours, dither=Image.Dither.NONE)
-        reduced.save(buffer, format="png", optimize=True)
+        note = PngImagePlugin.PngInfo()
+        note.add_text("type", f"{type_on_a_phone(figure):.1f}")
+        reduced.save(buffer, format="png", optimize=True, pnginfo=note)
     return buffer.getvalue()
+
+
+def type_on_a_phone(figure: Figure) -> float:
+    """Height in px of the smallest type in a drawn ``figure`` where it is shown 354 px wide, as in a window of 400."""
+    texts = figure.findobj(lambda part: isinstance(part, Text) and part.get_visible())
+    points = min((text.get_fontsize() for text in texts if text.get_text().strip()), default=72.0)
+    return points / 72 * min(354 / figure.get_figwidth(), figure.dpi)
 
 
 def as_description(alt: str) -> str:

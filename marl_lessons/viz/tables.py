@@ -1,4 +1,4 @@
-"""Tables drawn as maps: values and policies of the crossing and of grids."""
+"""Tables drawn as maps: values and policies of the crossing and of grids. Lessons 01 and 02."""
 
 from __future__ import annotations
 

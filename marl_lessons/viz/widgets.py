@@ -1,4 +1,4 @@
-"""What moves: sliders that redraw a figure, films, a progress bar; a picture stands for each where no kernel runs."""
+"""What moves: sliders that redraw a figure, films, a progress bar; a picture for where no kernel runs. All lessons."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def _as_option(name: str, value, pairs: list[tuple[str, object]]):
 
 def _labelled(kind, label: str, **traits):
     """A control with its label beside it; in a narrow pane the label takes a line of its own, above."""
-    layout = widgets.Layout(width="min(520px, 100%)", height="auto", flex_flow="row wrap")
+    layout = widgets.Layout(width="min(520px, 100% - 4px)", height="auto", flex_flow="row wrap")
     return kind(description=label, style={"description_width": "210px"}, layout=layout, **traits)
 
 

@@ -71,6 +71,11 @@ HTML(Animation([line(slope) for slope in range(4)], "A line that rises.")._repr_
     .replace("display:none", "display:block").replace('data-film="', 'data-film="stuck-'))
 """
 
+# Controls that are wider than the cell they stand in.
+CUT_OFF = """() => [...document.querySelectorAll('.widget-inline-hbox, .marl-controls')].filter(e =>
+  e.getBoundingClientRect().right > e.closest('.jp-OutputArea-output').getBoundingClientRect().right + 1)
+  .map(e => e.textContent)"""
+
 
 def notebook(folder: Path, name: str, *cells: str) -> Path:
     """Write a notebook of code cells."""
@@ -86,12 +91,16 @@ def notebook(folder: Path, name: str, *cells: str) -> Path:
     return folder / f"{name}.ipynb"
 
 
-def test_sound_controls_pass(tmp_path: Path, server: LabServer, browser: Any):
-    sound = notebook(tmp_path, "sound", SET_UP, SOUND, ANSWERED, PLAYS)
-    with open_notebook(browser, server, serve_copy(server, sound)) as opened:
+@pytest.mark.parametrize("width", [360, 400, 1366])
+def test_sound_controls_pass(tmp_path: Path, server: LabServer, browser: Any, width: int):
+    sound = notebook(tmp_path, "sound", SET_UP, SOUND, ANSWERED, PLAYS, PLAYS)
+    name = serve_copy(server, sound)
+    with open_notebook(browser, server, name, width=width) as opened:
         assert opened.run_all() == []
         faults = exercise_all(opened)
+        cut = opened.page.evaluate(CUT_OFF)
     assert not faults, "\n".join(faults)
+    assert not cut, f"these stand out of their cell: {cut}"
 
 
 def test_every_flaw_of_a_control_is_reported(
@@ -112,7 +121,7 @@ def test_every_flaw_of_a_control_is_reported(
         r"cell 3, a question: no comment of role status follows answer 1",
         r"cell 4, an animation: does not move on after Play",
         r"cell 4, an animation: the frame stays the same after End on its slider",
-        r"cell 4, an animation: the frame stays the same after Home on its slider",
+        r"cell 4, an animation: the frame stays the same after (Home|ArrowRight|ArrowLeft) on its slider",
     )
     for pattern in expected:
         assert [fault for fault in faults if re.match(pattern, fault)], f"{pattern} not in {faults}"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
+
 import matplotlib
 import matplotlib.pyplot as plt
 import pytest
+from PIL import Image
 
-from marl_lessons.viz.style import new_figure, png, use_style
+from marl_lessons.viz.style import new_figure, png, type_on_a_phone, use_style
 
 
 @pytest.fixture(autouse=True)
@@ -33,3 +36,16 @@ def test_the_readers_style_does_not_leak_in(style: str) -> None:
     plt.style.use(style)
     use_style()
     assert drawn() == expected
+
+
+def test_type_is_measured_at_the_width_of_a_phone() -> None:
+    figure, (ax,) = new_figure(size=(7.08, 3))
+    ax.text(0, 0, "small", fontsize=7.2)
+    ax.text(0, 0, " ", fontsize=1)
+    ax.text(0, 0, "hidden", fontsize=1, visible=False)
+    assert type_on_a_phone(figure) == pytest.approx(7.2 / 72 * 354 / 7.08)
+    note = Image.open(io.BytesIO(png(figure, colours=16))).info
+    assert note["type"] == "5.0"
+    narrow, _ = new_figure(size=(2, 2))
+    png(narrow)
+    assert type_on_a_phone(narrow) == pytest.approx(9 / 72 * narrow.dpi)  # never enlarged

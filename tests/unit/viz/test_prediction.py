@@ -11,7 +11,7 @@ import pytest
 
 from marl_lessons.viz.prediction import QUESTION_FOLDER, Question, answers, load_questions, predict
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 LESSONS = sorted(path.stem for path in QUESTION_FOLDER.glob("*.toml"))
 FORBIDDEN = re.compile(r"\b(simply|obviously|just)\b", re.IGNORECASE)
 

@@ -1,21 +1,26 @@
-"""The widget frame: what it stores for readers without a kernel, and what happens when a draw fails."""
+"""Widgets, films and the progress bar: what they store for readers without a kernel, and what they do with one."""
 
 from __future__ import annotations
 
+import json
 import re
 import warnings
+from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from marl_lessons.algorithms import TabularConfig, minimax_q
+from marl_lessons.envs import CATALOGUE
 from marl_lessons.viz import (
     Animation,
     Interactive,
     Picture,
     choice,
     new_figure,
+    progress_bar,
     slider,
     span,
     use_style,
@@ -195,3 +200,91 @@ def test_no_widget_stands_for_two_controls() -> None:
 def test_a_draw_is_a_function(draw) -> None:
     with pytest.raises(ValueError, match=r"^draw\b"):
         Interactive(draw, "A bar.", height=slider("height", [1]))
+
+
+def frames(n: int):
+    for k in range(n):
+        figure, (ax,) = new_figure(size=(1.5, 1.2))
+        ax.plot([0, k], [0, 1])
+        yield figure
+
+
+def page(film: Animation) -> tuple[dict, dict]:
+    """The film's bundle and the settings of its script."""
+    bundle, metadata = film._repr_mimebundle_()
+    assert metadata == {"image/png": {"alt": film.alt}}
+    return bundle, json.loads(re.search(r"\)\((\{.*\})\);</script>", bundle["text/html"])[1])
+
+
+def test_page_holds_still_and_all_frames() -> None:
+    bundle, film = page(Animation(frames(3), "A line that turns.", still=1))
+    assert len(set(film["frames"])) == 3
+    assert film["still"] == 1 and film["frames"][1] == bundle["image/png"]
+    assert 'alt="A line that turns."' in bundle["text/html"]
+    assert f'data-film="{film["film"]}"' in bundle["text/html"].split("<script>")[0]
+
+
+def test_same_frames_same_page_and_films_of_one_still_have_their_own_names() -> None:
+    assert page(Animation(frames(2), "A line.")) == page(Animation(frames(2), "A line."))
+    films = [
+        Animation(frames(2), "Two.", still=0),
+        Animation(frames(3), "Three.", still=0),
+        Animation(frames(3), "Slow.", still=0, frames_per_second=2),
+    ]
+    assert len({page(film)[1]["film"] for film in films}) == 3
+    assert len({page(film)[0]["image/png"] for film in films}) == 1
+
+
+@pytest.mark.parametrize(
+    ("argument", "make"),
+    [
+        ("figures", lambda: Animation([], "Nothing.")),
+        ("alt", lambda: Animation(frames(1), "")),
+        ("still", lambda: Animation(frames(2), "Two.", still=2)),
+        ("frames_per_second", lambda: Animation(frames(1), "One.", frames_per_second=0)),
+    ],
+)
+def test_bad_arguments_of_a_film_are_named(argument: str, make) -> None:
+    with pytest.raises(ValueError, match=argument):
+        make()
+
+
+def test_the_bar_fills_and_goes(capsys, monkeypatch) -> None:
+    cleared = []
+    monkeypatch.setattr(module, "get_ipython", lambda: SimpleNamespace(kernel=None))
+    monkeypatch.setattr(module, "clear_output", lambda wait=False: cleared.append(wait))
+    show = progress_bar("training")
+    for share in (0.25, 0.5, 1.0):
+        show(share)
+    quarter, half = capsys.readouterr().out.splitlines()
+    assert quarter == f"training: [{'#' * 10}{'.' * 30}]  25%"
+    assert half.count("#") == 20 and half.endswith(" 50%")
+    assert cleared == [
+        True,
+        True,
+        False,
+    ]  # the last one clears at once, and nothing is printed after it
+
+
+def test_outside_a_notebook_the_bar_keeps_to_one_line_of_a_terminal(capsys, monkeypatch) -> None:
+    for share in (0.25, 0.5, 1.0):
+        progress_bar("training")(share)
+    assert capsys.readouterr().out == ""
+    monkeypatch.setattr(module.sys.stdout, "isatty", lambda: True)
+    for share in (0.25, 0.5, 1.0):
+        progress_bar("training")(share)
+    shown = capsys.readouterr().out
+    assert "\n" not in shown and "\x1b" not in shown and "25%" in shown
+    assert shown.endswith(f"\r{' ' * 57}\r")
+
+
+def test_a_learner_reports_every_hundredth_and_the_end() -> None:
+    shares: list[float] = []
+    game = CATALOGUE["matching pennies"].game
+    for n_steps, calls in ((1000, 100), (30, 30)):
+        shares.clear()
+        config = TabularConfig(n_steps, n_records=1)
+        silent = minimax_q(game, config=config, seeds=2)
+        loud = minimax_q(game, config=config, seeds=2, progress=shares.append)
+        assert len(shares) == calls and shares[-1] == 1.0 and shares == sorted(shares)
+        assert (silent.q == loud.q).all()
