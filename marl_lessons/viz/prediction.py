@@ -1,4 +1,4 @@
-"""Questions asked before a run and in the quiz: choose an option, then read why it is right or wrong."""
+"""Questions asked before a run: choose an answer, then read why it is right or wrong."""
 
 from __future__ import annotations
 
