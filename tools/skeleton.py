@@ -53,6 +53,11 @@ options = [
 ]
 """
 
+QUIZ = (
+    "Choose an option, and read why it is right or wrong. "
+    "The last cell answers all of this lesson's questions."
+)
+
 SUMMARY = """\
 ## Summary
 
@@ -88,7 +93,7 @@ BODY = [
     ("code", "your-turn-1", "def fill(value):  # FILL\n    ..."),
     ("markdown", "your-turn-next", "FILL: the second piece."),
     ("code", "your-turn-2", "def fill_too(value):  # FILL\n    ..."),
-    ("markdown", "quiz", "## Quiz\n\nAnswer before you look: each option has its reason."),
+    ("markdown", "quiz", f"## Quiz\n\n{QUIZ}"),
     *[("code", f"quiz-{n}", f'predict("{{number}}.q{n}")') for n in range(1, 5)],
     ("markdown", "summary", SUMMARY),
     (

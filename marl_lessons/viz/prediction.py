@@ -14,6 +14,7 @@ from marl_lessons.viz.widgets import display_with_fallback
 
 QUESTION_FOLDER = Path(__file__).with_name("questions")
 AT_THE_END = "The answer stands at the end of the lesson."
+ALL_ANSWERS = "Answers to all questions of this lesson"
 
 
 @dataclass(frozen=True)
@@ -118,17 +119,18 @@ class predict:
 
 
 class answers:
-    """All questions of a lesson with their answers and reasons, as at the end of a book: ``answers("01")``."""
+    """All questions of a lesson, each with the right answer and its reason, as at the end of a book: ``answers("01")``."""
 
     def __init__(self, lesson: str):
         """``lesson``: its number."""
         self.questions = load_questions(lesson)
 
     def __repr__(self) -> str:
-        return "\n".join(
+        rows = (
             f"{q.text}\n  {q.options[q.answer]}. {q.reasons[q.answer]}"
             for q in self.questions.values()
         )
+        return "\n".join([ALL_ANSWERS, *rows])
 
     def _repr_html_(self) -> str:
         rows = (
@@ -136,4 +138,4 @@ class answers:
             f"{html.escape(q.reasons[q.answer])}</div></li>"
             for q in self.questions.values()
         )
-        return f"<ul>{''.join(rows)}</ul>"
+        return f"<div>{ALL_ANSWERS}</div><ul>{''.join(rows)}</ul>"
