@@ -13,15 +13,7 @@ from marl_lessons.envs.games.catalogue import CATALOGUE
 from marl_lessons.envs.games.matrix_games import matrix_game, payoffs_of
 from marl_lessons.solvers import nash_equilibria
 from marl_lessons.viz.games.matrix_games import best_response_marks
-from marl_lessons.viz.style import (
-    BLACK,
-    BLUE,
-    GREEN,
-    ORANGE,
-    PINK,
-    VERMILION,
-    new_figure,
-)
+from marl_lessons.viz.style import BLACK, BLUE, GREEN, ORANGE, PINK, VERMILION, new_figure
 
 CORNER_TINTS = np.array(  # where both play their first action, A its first and B its second, and so on; last: none
     [[[0.80, 0.90, 0.97], [0.99, 0.88, 0.78]], [[0.82, 0.94, 0.88], [0.95, 0.86, 0.93]]]

@@ -104,9 +104,7 @@ def draw_split(parts: Mapping[str, Mapping[str, tuple[float, float]]]) -> Figure
 
 
 def draw_settling(
-    paths: Mapping[str, np.ndarray],
-    steps: np.ndarray,
-    distances: Mapping[str, np.ndarray],
+    paths: Mapping[str, np.ndarray], steps: np.ndarray, distances: Mapping[str, np.ndarray]
 ) -> Figure:
     """Left: ``paths[name][K, 2]`` of gradient learners; right: how far learners are from the equilibrium.
 

@@ -25,14 +25,7 @@ def draw_junction_curves(runs: Mapping[str, DeepHistory], levels: Mapping[str, f
     shares = {title: _shares(title, run) for title, run in runs.items()}
     levels = {name: as_number(f"levels[{name!r:.40}]", v, 0.0, 1.0) for name, v in levels.items()}
     figure, axes = new_figure(
-        1,
-        len(runs),
-        size=(7.8, 3.3),
-        left=0.085,
-        right=0.985,
-        top=0.88,
-        bottom=0.16,
-        wspace=0.08,
+        1, len(runs), size=(7.8, 3.3), left=0.085, right=0.985, top=0.88, bottom=0.16, wspace=0.08
     )
     for ax, (title, run) in zip(axes, runs.items()):
         at, values = run.steps, shares[title]
