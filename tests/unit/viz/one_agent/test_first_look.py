@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
 from marl_lessons.course import COURSE, Lesson
+from marl_lessons.envs import two_cars
+from marl_lessons.envs.stepping import Episode, rollout
 from marl_lessons.viz.one_agent.first_look import (
     BEYOND,
+    FRAMES_PER_STEP,
     draw_course,
     draw_crash_rate,
     meeting_frames,
     meeting_positions,
 )
 
-PASSED = SimpleNamespace(states=np.array([8, 5, 2, 0]))  # state 3 a + b: a and b cells to go
-CRASHED = SimpleNamespace(states=np.array([8, 4, 9]))
+
+def test_cars_stand_where_the_state_says() -> None:
+    names = two_cars(distance=2).state_names
+    states = [names.index(f"car 0: 2 to go, car 1: {cells} to go") for cells in (1, 0)]
+    places, crashed = meeting_positions(Episode(np.array(states), None, None, False), 2)
+    assert places.tolist() == [[2, 1], [2, BEYOND]] and not crashed
+    end = Episode(np.array([names.index("crashed")]), None, None, True)
+    places, crashed = meeting_positions(end, 2)
+    assert crashed and (places == 0).all()
 
 
-def test_where_the_cars_of_an_episode_are() -> None:
-    places, crashed = meeting_positions(PASSED, 2)
-    assert places.tolist() == [[2, 2], [1, 2], [BEYOND, 2], [BEYOND, BEYOND]] and not crashed
-    places, crashed = meeting_positions(CRASHED, 2)
-    assert places.tolist() == [[2, 2], [1, 1], [0, 0]] and crashed
-
-
-def test_two_films_side_by_side_last_as_long_as_the_longer_one() -> None:
-    pages = list(meeting_frames([CRASHED], [PASSED, CRASHED], 2, ("before", "after")))
-    alone = list(meeting_frames([PASSED, CRASHED], [CRASHED], 2, ("before", "after")))
-    assert len(pages) == len(alone) > len(list(meeting_frames([CRASHED], [CRASHED], 2, ("", ""))))
-    assert [ax.get_title() for ax in pages[0].axes] == ["before", "after"]
+def test_films_run_as_long_as_the_longer_one() -> None:
+    game = two_cars(distance=1, slip=0.0)
+    go, wait = (np.tile(row, (game.n_states, 1)) for row in ([0.0, 1.0], [1.0, 0.0]))
+    rng = np.random.default_rng(0)
+    crash, pass_ = rollout(game, [go, go], rng), rollout(game, [go, wait], rng, time_limit=2)
+    pages = list(meeting_frames([crash], [pass_, pass_], 1, ("before", "after"), pause=2))
+    assert len(pages) == 2 * (2 * FRAMES_PER_STEP + 1 + 2)
+    assert [ax.get_title(loc="left") or ax.get_title() for ax in pages[0].axes] == [
+        "before",
+        "after",
+    ]
 
 
 def test_crash_rates_are_medians() -> None:
