@@ -1,4 +1,4 @@
-"""How play and beliefs move over time in matrix games: figures of fictitious play, orbits and regrets."""
+"""Fictitious play, orbits and regrets: how play and beliefs move over time in matrix games. Lesson 03."""
 
 from __future__ import annotations
 
@@ -24,13 +24,8 @@ def draw_beliefs(
         beliefs = play.beliefs()[agent]
         rounds = np.unique(np.geomspace(1, len(beliefs), 600).astype(int)) - 1
         for action, (colour, linestyle, _) in zip(range(beliefs.shape[1]), LINES):
-            ax.semilogx(
-                rounds + 1,
-                beliefs[rounds, action],
-                color=colour,
-                linestyle=linestyle,
-                label=names[action],
-            )
+            look = {"color": colour, "linestyle": linestyle, "label": names[action]}
+            ax.semilogx(rounds + 1, beliefs[rounds, action], **look)
         ax.set(xlabel="round", ylim=(0, 1), xlim=(1, len(beliefs)), title=title)
         ax.legend(loc="upper right", ncols=3, columnspacing=0.8)
     axes[0].set_ylabel("belief that the agent plays …")
@@ -44,26 +39,14 @@ def draw_orbits(trajectories: dict[str, Trajectory], equilibrium) -> Figure:
     )
     for (name, trajectory), (colour, linestyle) in zip(trajectories.items(), ORBIT_LINES):
         x, y = (s[:, 0] for s in trajectory.strategies)
-        square.plot(x, y, color=colour, linestyle=linestyle, linewidth=1.2, label=name)
-        quantity.plot(
-            trajectory.times,
-            conserved_quantity(trajectory, equilibrium),
-            color=colour,
-            linestyle=linestyle,
-            label=name,
-        )
+        look = {"color": colour, "linestyle": linestyle, "label": name}
+        square.plot(x, y, linewidth=1.2, **look)
+        quantity.plot(trajectory.times, conserved_quantity(trajectory, equilibrium), **look)
     square.plot(*[s[0] for s in equilibrium], "o", color="black", markersize=7)
-    square.set(
-        xlim=(0, 1),
-        ylim=(0, 1),
-        aspect="equal",
-        xlabel="A's probability of heads",
-        ylabel="B's probability of heads",
-    )
-    square.set_title("The same dynamics, two integrators")
-    quantity.set(
-        xlabel="time", ylabel="H (should stay constant)", xlim=(0, None), title="The lie detector"
-    )
+    square.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", title="The same dynamics, two integrators")
+    square.set(xlabel="A's probability of heads", ylabel="B's probability of heads")
+    quantity.set(xlabel="time", ylabel="H (should stay constant)", title="The lie detector")
+    quantity.set_xlim(0, None)
     quantity.legend(loc="lower left")
     return figure
 
@@ -75,13 +58,8 @@ def draw_average_regret(rounds: np.ndarray, regret: dict[str, np.ndarray]) -> Fi
         draw_seeds(ax, rounds, values, name, colour, linestyle)
     guide = np.median(next(iter(regret.values()))[0]) * np.sqrt(rounds[0] / rounds)
     ax.plot(rounds, guide, color=GREY, linewidth=1, linestyle=":", label="slope -1/2")
-    ax.set(
-        xscale="log",
-        yscale="log",
-        xlabel="rounds",
-        ylabel="largest average regret of any action",
-        xlim=(rounds[0], rounds[-1]),
-    )
+    ax.set(xlabel="rounds", ylabel="largest average regret of any action")
+    ax.set(xscale="log", yscale="log", xlim=(rounds[0], rounds[-1]))
     ax.set_title("Average regret falls like 1/√rounds, or faster")
     ax.legend(loc="lower left")
     return figure

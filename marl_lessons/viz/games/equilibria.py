@@ -1,4 +1,4 @@
-"""The two-car crossing as a Markov game: all its equilibria, what they are worth and who goes when."""
+"""The two-car crossing as a Markov game: all its equilibria, what they are worth and who goes when. Lesson 04."""
 
 from __future__ import annotations
 
@@ -40,17 +40,14 @@ def draw_values(ax: Axes, equilibria: list[MarkovEquilibrium], title: str) -> No
         ax.annotate(str(number), value, (7, 5), textcoords="offset points", fontsize=9)
     ax.locator_params(nbins=5)
     ax.set(xlabel="worth to car A", ylabel="worth to car B", title=title)
-    for limits, centre in zip(
-        (ax.set_xlim, ax.set_ylim), (values.max(axis=0) + values.min(axis=0)) / 2
-    ):
-        span = 0.6 * max(1.0, np.ptp(values, axis=0).max())
-        limits(centre - span, centre + span)
+    x, y = (values.max(axis=0) + values.min(axis=0)) / 2
+    span = 0.6 * max(1.0, np.ptp(values, axis=0).max())
+    ax.set(xlim=(x - span, x + span), ylim=(y - span, y + span))
 
 
-def draw_who_goes(
-    ax: Axes, equilibrium: MarkovEquilibrium, title: str, distance: int = DISTANCE
-) -> None:
+def draw_who_goes(ax: Axes, equilibrium: MarkovEquilibrium, title: str) -> None:
     """A map by both cars' cells to go: who goes; where somebody mixes, both probabilities of going."""
+    distance = DISTANCE
     go = [
         policy[:-1, GO].reshape(distance + 1, distance + 1)[1:, 1:]
         for policy in equilibrium.policies
@@ -58,20 +55,12 @@ def draw_who_goes(
     for (row, column), _ in np.ndenumerate(go[0]):
         chances = (go[0][row, column], go[1][row, column])
         text, colour = WHO_GOES.get(chances, (f"A {chances[0]:.2f}\nB {chances[1]:.2f}", MIXED))
-        ax.add_patch(
-            Rectangle(
-                (column - 0.5, row - 0.5), 1, 1, facecolor=colour, edgecolor="white", linewidth=1.5
-            )
-        )
+        look = {"facecolor": colour, "edgecolor": "white", "linewidth": 1.5}
+        ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, **look))
         ax.text(column, row, text, ha="center", va="center", fontsize=7.5)
-    ax.set(
-        xlim=(-0.5, distance - 0.5),
-        ylim=(distance - 0.5, -0.5),
-        xticks=range(distance),
-        yticks=range(distance),
-    )
-    ax.set_xticklabels(range(1, distance + 1), fontsize=8)
-    ax.set_yticklabels(range(1, distance + 1), fontsize=8)
+    ax.set(xlim=(-0.5, distance - 0.5), ylim=(distance - 0.5, -0.5))
+    ax.set_xticks(range(distance), range(1, distance + 1), fontsize=8)
+    ax.set_yticks(range(distance), range(1, distance + 1), fontsize=8)
     ax.set_title(title, fontsize=8.5)
     ax.tick_params(length=0)
     ax.grid(False)
@@ -85,7 +74,9 @@ def draw_all_equilibria(urgency: float = 1.0, slip: float = 0.1, crash: float = 
     game = two_cars(DISTANCE, slip, crash_reward=crash, urgency=(urgency, 1.0))
     equilibria = stationary_equilibria(game)
     figure, (plane,) = new_figure(size=(8.2, 3.9), left=0.09, right=0.3, top=0.88, bottom=0.14)
-    draw_values(plane, equilibria, _count(equilibria))
+    count = f"{len(equilibria)} equilibri{'um' if len(equilibria) == 1 else 'a'}"
+    more = f" ({MOST_MAPS} drawn)" if len(equilibria) > MOST_MAPS else ""
+    draw_values(plane, equilibria, count + more)
     maps = figure.add_gridspec(
         2, 3, left=0.4, right=0.99, top=0.9, bottom=0.12, wspace=0.3, hspace=0.5
     )
@@ -97,11 +88,6 @@ def draw_all_equilibria(urgency: float = 1.0, slip: float = 0.1, crash: float = 
             ax.set_ylabel("A's cells to go", fontsize=8)
             ax.set_xlabel("B's cells to go", fontsize=8)
     return figure
-
-
-def _count(equilibria: list[MarkovEquilibrium]) -> str:
-    more = f" ({MOST_MAPS} drawn)" if len(equilibria) > MOST_MAPS else ""
-    return f"{len(equilibria)} equilibri{'um' if len(equilibria) == 1 else 'a'}{more}"
 
 
 def draw_who_slows_down(slip: float = 0.1) -> Figure:

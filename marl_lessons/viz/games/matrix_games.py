@@ -1,4 +1,4 @@
-"""Matrix games drawn: payoffs as a table, and what can be reached as a map of payoffs."""
+"""Matrix games drawn: payoffs as a table, and what can be reached as a map of payoffs. Lesson 03."""
 
 from __future__ import annotations
 
@@ -11,19 +11,17 @@ from marl_lessons.envs.games.catalogue import crossing
 from marl_lessons.envs.games.matrix_games import payoffs_of
 from marl_lessons.envs.markov_game import MarkovGame
 from marl_lessons.solvers import correlated_equilibrium, nash_equilibria
+from marl_lessons.solvers.exact import exact
 from marl_lessons.viz.cars import draw_meeting
 from marl_lessons.viz.style import BLACK, BLUE, GREEN, GREY, VERMILION, new_figure
 
 AGENT_COLOURS = (BLUE, VERMILION)
-ANGLES = np.linspace(0, 2 * np.pi, 16, endpoint=False)
-TIE = 1e-9
 
 
 def best_response_marks(payoffs: np.ndarray) -> np.ndarray:
-    """``[2, A_0, A_1]`` booleans: where each agent's action is a best response to the other's."""
-    row_best = payoffs[0] >= payoffs[0].max(axis=0, keepdims=True) - TIE
-    column_best = payoffs[1] >= payoffs[1].max(axis=1, keepdims=True) - TIE
-    return np.stack([row_best, column_best])
+    """``[2, A_0, A_1]`` booleans: where each agent's action is a best response to the other's, decided in fractions."""
+    rows, columns = (exact(mine) for mine in payoffs)
+    return np.stack([rows == rows.max(axis=0), columns == columns.max(axis=1, keepdims=True)])
 
 
 def draw_payoffs(ax: Axes, game: MarkovGame, title: str, marks: bool = True) -> None:
@@ -51,14 +49,9 @@ def draw_payoffs(ax: Axes, game: MarkovGame, title: str, marks: bool = True) -> 
                 bbox={"boxstyle": "square,pad=0.18", "facecolor": "none", "linewidth": 1.1,
                       "edgecolor": AGENT_COLOURS[agent] if boxed else "none"},
             )  # fmt: skip
-    ax.set(
-        xlim=(-0.5, n_columns - 0.5),
-        ylim=(n_rows - 0.5, -0.5),
-        xticks=range(n_columns),
-        yticks=range(n_rows),
-    )
-    ax.set_xticklabels(game.action_names[1], color=VERMILION)
-    ax.set_yticklabels(game.action_names[0], color=BLUE, rotation=90, va="center")
+    ax.set(xlim=(-0.5, n_columns - 0.5), ylim=(n_rows - 0.5, -0.5))
+    ax.set_xticks(range(n_columns), game.action_names[1], color=VERMILION)
+    ax.set_yticks(range(n_rows), game.action_names[0], color=BLUE, rotation=90, va="center")
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
     ax.grid(False)
@@ -96,11 +89,11 @@ def extreme_points(points: np.ndarray) -> np.ndarray:
     return points[furthest[np.r_[True, furthest[1:] != furthest[:-1]]]]
 
 
-def correlated_region(payoffs: np.ndarray, coarse: bool = False) -> np.ndarray:
+def correlated_region(payoffs: np.ndarray) -> np.ndarray:
     """``[K, 2]``: payoffs of correlated equilibria that are extreme in one of 16 directions, anticlockwise."""
     found = [
-        correlated_equilibrium(payoffs, np.cos(a) * payoffs[0] + np.sin(a) * payoffs[1], coarse)
-        for a in ANGLES
+        correlated_equilibrium(payoffs, np.cos(a) * payoffs[0] + np.sin(a) * payoffs[1])
+        for a in np.linspace(0, 2 * np.pi, 16, endpoint=False)
     ]
     return np.array([equilibrium.payoffs for equilibrium in found])
 
@@ -115,38 +108,20 @@ def draw_payoff_region(ax: Axes, game: MarkovGame, title: str) -> None:
     corners = payoffs.reshape(2, -1).T
     ax.fill(*extreme_points(corners).T, color="#ececec", zorder=1)
     region = correlated_region(payoffs)
-    ax.fill(
-        *region.T,
-        facecolor="#a9dcc8",
-        edgecolor=GREEN,
-        linewidth=1.2,
-        zorder=2,
-        label="correlated equilibria",
-    )
-    ax.plot(
-        *corners.T, "D", color=GREY, markersize=6, linestyle="none", zorder=3, label="joint actions"
-    )
-    equilibria = nash_equilibria(payoffs).equilibria
-    ax.plot(
-        *np.array([e.payoffs for e in equilibria]).T, "o", color=BLACK, markersize=7, linestyle="none", zorder=4,
-        label="Nash equilibria",
-    )  # fmt: skip
-    light = fair_light(payoffs)
+    look = {"facecolor": "#a9dcc8", "edgecolor": GREEN, "linewidth": 1.2}
+    ax.fill(*region.T, zorder=2, label="correlated equilibria", **look)
+    nash = np.array([e.payoffs for e in nash_equilibria(payoffs).equilibria])
+    marks = [
+        ("joint actions", corners.T, {"marker": "D", "color": GREY, "markersize": 6}),
+        ("Nash equilibria", nash.T, {"marker": "o", "color": BLACK, "markersize": 7}),
+    ]
+    light, fairest = fair_light(payoffs), correlated_equilibrium(payoffs, "fairness").payoffs
     if light is not None:
-        ax.plot(
-            *light,
-            "s",
-            color=VERMILION,
-            markersize=8,
-            linestyle="none",
-            zorder=5,
-            label="fair light",
-        )
-    best = correlated_equilibrium(payoffs, "fairness").payoffs
-    ax.plot(
-        *best, "*", color="white", markeredgecolor=BLACK, markersize=11, linestyle="none", zorder=6,
-        label="fairest correlated",
-    )  # fmt: skip
+        marks += [("fair light", light, {"marker": "s", "color": VERMILION, "markersize": 8})]
+    star = {"marker": "*", "color": "white", "markeredgecolor": BLACK, "markersize": 11}
+    marks += [("fairest correlated", fairest, star)]
+    for k, (label, points, look) in enumerate(marks):
+        ax.plot(*points, linestyle="none", zorder=3 + k, label=label, **look)
     ax.set(xlabel="car A earns", ylabel="car B earns", title=title)
     low, high = region.min(axis=0), region.max(axis=0)
     margin = 0.3 * max((high - low).max(), 1.0)
@@ -186,9 +161,8 @@ def draw_light(crash: float = -10.0, go: float = 2.0, both_wait: float = -1.0) -
     mixed = nash_equilibria(payoffs).equilibria[-1].payoffs[0]
     fairest = correlated_equilibrium(payoffs, "fairness")
     for (row, column), chance in np.ndenumerate(fairest.distribution):
-        table.text(
-            column, row, f"{chance:.0%}", ha="center", va="center", color=GREEN, weight="bold"
-        )
+        look = {"color": GREEN, "weight": "bold", "ha": "center", "va": "center"}
+        table.text(column, row, f"{chance:.0%}", **look)
     light, best = fair_light(payoffs)[0], fairest.payoffs[0]
     draw_payoff_region(region, known.game, "")
     worth = f"mixed {mixed:.3f}, light {light:.3f}, fairest {best:.3f}"

@@ -1,4 +1,4 @@
-"""Phase portraits of games with two actions each: where learning leads from every pair of mixed strategies."""
+"""Phase portraits of games with two actions each: where learning leads from every mixed strategy. Lesson 03."""
 
 from __future__ import annotations
 
@@ -8,20 +8,11 @@ from matplotlib.figure import Figure
 
 from marl_lessons.algorithms import fictitious_play, gradient_ascent
 from marl_lessons.algorithms.dynamics.replicator import softmax
-from marl_lessons.checks import as_number
 from marl_lessons.envs.games.catalogue import CATALOGUE
 from marl_lessons.envs.games.matrix_games import matrix_game, payoffs_of
 from marl_lessons.solvers import nash_equilibria
 from marl_lessons.viz.games.matrix_games import best_response_marks
-from marl_lessons.viz.style import (
-    BLACK,
-    BLUE,
-    GREEN,
-    ORANGE,
-    PINK,
-    VERMILION,
-    new_figure,
-)
+from marl_lessons.viz.style import BLACK, BLUE, GREEN, ORANGE, PINK, VERMILION, new_figure
 
 CORNER_TINTS = np.array(  # where both play their first action, A its first and B its second, and so on; last: none
     [[[0.80, 0.90, 0.97], [0.99, 0.88, 0.78]], [[0.82, 0.94, 0.88], [0.95, 0.86, 0.93]]]
@@ -38,6 +29,11 @@ LEARNER_LINES = {
 TWO_BY_TWO = tuple(name for name, known in CATALOGUE.items() if known.game.n_actions == (2, 2))
 
 
+def leads(payoffs: np.ndarray) -> np.ndarray:
+    """``[2, 2]``: what A's first action earns more than its second against each action of B, and the same for B."""
+    return np.stack([payoffs[0, 0] - payoffs[0, 1], payoffs[1, :, 0] - payoffs[1, :, 1]])
+
+
 def basins(payoffs: np.ndarray, size: int = GRID) -> np.ndarray:
     """``[size, size, 3]`` colours: the corner that the replicator dynamics reach from each interior point, grey for none.
 
@@ -48,12 +44,7 @@ def basins(payoffs: np.ndarray, size: int = GRID) -> np.ndarray:
     if not equilibria.any():
         return np.broadcast_to(NOWHERE, (size, size, 3))
     spread = np.ptp(payoffs) or 1.0
-    # What one's first action earns more than one's second, against each action of the other, times the step.
-    lead_a, lead_b = (
-        0.4
-        / spread
-        * np.stack([payoffs[0, 0] - payoffs[0, 1], payoffs[1, :, 0] - payoffs[1, :, 1]])
-    )
+    lead_a, lead_b = 0.4 / spread * leads(payoffs)
     middle = (np.arange(size) + 0.5) / size
     u, v = np.meshgrid(*[np.log(middle / (1 - middle))] * 2)
     y = 1 / (1 + np.exp(-v))
@@ -78,7 +69,7 @@ def learner_path(payoffs: np.ndarray, learner: str, start: tuple[float, float]) 
     needs to know an equilibrium and takes the one that mixes most; where there is only a pure one, that.
     """
     spread = np.ptp(payoffs) or 1.0
-    point = np.array([as_number("start", p, 1e-6, 1 - 1e-6) for p in start])
+    point = np.array(start, dtype=float)
     mixed = np.stack([point, 1 - point], axis=1)
     if learner == "replicator":
         return _replicator_path(payoffs, np.log(mixed), 0.1 / spread, 600)
@@ -89,13 +80,10 @@ def learner_path(payoffs: np.ndarray, learner: str, start: tuple[float, float]) 
     step, n_steps = 0.02 / spread, 1500
     if learner == "gradient, tiny steps":
         return gradient_ascent(payoffs, point, step, n_steps, method="exact")
-    if learner == "WoLF, tiny steps":
-        strategies = nash_equilibria(payoffs).equilibria[-1].strategies
-        target = np.array([s[0] for s in strategies])
-        return gradient_ascent(
-            payoffs, point, step, n_steps, "exact", win_rate=0.5, lose_rate=2.0, equilibrium=target
-        )
-    raise ValueError(f"learner is {learner!r}; allowed are {LEARNERS}")
+    target = np.array([s[0] for s in nash_equilibria(payoffs).equilibria[-1].strategies])
+    return gradient_ascent(
+        payoffs, point, step, n_steps, "exact", win_rate=0.5, lose_rate=2.0, equilibrium=target
+    )
 
 
 def _replicator_path(
@@ -138,7 +126,7 @@ def draw_portrait(
         basins(payoffs), origin="lower", extent=(0, 1, 0, 1), interpolation="nearest", zorder=0
     )
     x, y = np.meshgrid(np.linspace(0.05, 0.95, 10), np.linspace(0.05, 0.95, 10))
-    lead_a, lead_b = payoffs[0, 0] - payoffs[0, 1], payoffs[1, :, 0] - payoffs[1, :, 1]
+    lead_a, lead_b = leads(payoffs)
     dx = x * (1 - x) * (lead_a[0] * y + lead_a[1] * (1 - y))
     dy = y * (1 - y) * (lead_b[0] * x + lead_b[1] * (1 - x))
     length = np.maximum(np.hypot(dx, dy), 1e-12)
@@ -154,23 +142,11 @@ def draw_portrait(
     for equilibrium in nash_equilibria(payoffs).equilibria:
         point = [s[0] for s in equilibrium.strategies]
         pure = all(p in (0.0, 1.0) for p in point)
-        inside = BLACK if pure else "white"
-        ax.plot(
-            *point,
-            "o",
-            color=inside,
-            markeredgecolor=BLACK,
-            markeredgewidth=1.8,
-            markersize=8,
-            clip_on=False,
-            zorder=7,
-        )
-    ax.set(xlim=(0, 1), ylim=(0, 1), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1), title=title)
-    ax.set(
-        xlabel=f"A's probability of {names[0]}",
-        ylabel=f"B's probability of {names[1]}",
-        aspect="equal",
-    )
+        look = {"color": BLACK if pure else "white", "markeredgecolor": BLACK, "markersize": 8}
+        ax.plot(*point, "o", markeredgewidth=1.8, clip_on=False, zorder=7, **look)
+    ax.set(xlim=(0, 1), ylim=(0, 1), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1), aspect="equal")
+    ax.set(xlabel=f"A's probability of {names[0]}", ylabel=f"B's probability of {names[1]}")
+    ax.set_title(title)
     ax.grid(False)
 
 
@@ -178,8 +154,6 @@ def draw_learner(
     game: str = "crossing", learner: str = "replicator", start_a: float = 0.3, start_b: float = 0.6
 ) -> Figure:
     """Widget: one learner's way through the portrait of a catalogued 2x2 game, and both cars' strategies over time."""
-    if game not in TWO_BY_TWO:
-        raise ValueError(f"game is {game!r}; allowed are {TWO_BY_TWO}")
     chosen = CATALOGUE[game].game
     payoffs = payoffs_of(chosen)
     path = learner_path(payoffs, learner, (start_a, start_b))
@@ -190,12 +164,10 @@ def draw_learner(
     draw_portrait(left, payoffs, {learner: path}, game, names)
     share = np.linspace(0, 1, len(path))
     for k, (colour, linestyle, who) in enumerate(((BLUE, "-", "A"), (VERMILION, "--", "B"))):
-        right.plot(
-            share, path[:, k], color=colour, linestyle=linestyle, label=f"{who} plays {names[k]}"
-        )
-    right.set(
-        ylim=(-0.03, 1.03), xlim=(0, 1), xlabel="share of the time shown", ylabel="probability"
-    )
+        look = {"color": colour, "linestyle": linestyle, "label": f"{who} plays {names[k]}"}
+        right.plot(share, path[:, k], **look)
+    right.set(xlim=(0, 1), ylim=(-0.03, 1.03))
+    right.set(xlabel="share of the time shown", ylabel="probability")
     right.set_title(f"ends at ({path[-1, 0]:.2f}, {path[-1, 1]:.2f})")
     right.legend(loc="best")
     return figure
@@ -204,7 +176,7 @@ def draw_learner(
 def draw_any_game(
     a_first: float = -10.0, a_second: float = 3.0, b_first: float = -10.0, b_second: float = 3.0
 ) -> Figure:
-    """Widget: the portrait of ANY game with two actions each, given by what the first action earns more than the second.
+    """Widget: the portrait of any game with two actions each, given by what the first action earns more than the second.
 
     ``a_first``: that difference for car A if B plays its first action, ``a_second`` if B plays its second; ``b_first``,
     ``b_second`` likewise for car B. Everything else in a payoff matrix moves no learner and no equilibrium.

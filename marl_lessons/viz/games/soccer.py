@@ -1,4 +1,4 @@
-"""Littman's soccer drawn from above, with what both players should do, and how learners fare."""
+"""Littman's soccer drawn from above, with what both players should do, and how learners fare. Lesson 04."""
 
 from __future__ import annotations
 
@@ -13,80 +13,33 @@ from marl_lessons.viz.style import BLACK, BLUE, LINES, VERMILION, new_figure
 
 PLAYER_COLOURS = (BLUE, VERMILION)
 GRASS, GOAL = "#e6f0e0", "#f7d774"
+LETTER = {"ha": "center", "va": "center", "weight": "bold"}
 SHOWN = 0.005  # rarer actions get no arrow
 
 
 def draw_field(ax: Axes, position: Position, rows: int = 4, columns: int = 5) -> None:
     """The grid with both goals, the players and the ball; rows count from the top, as in the game."""
-    ax.add_patch(
-        Rectangle((-0.5, -0.5), columns, rows, facecolor=GRASS, edgecolor="#555555", zorder=0)
-    )
+    look = {"edgecolor": "#555555", "zorder": 0}
+    ax.add_patch(Rectangle((-0.5, -0.5), columns, rows, facecolor=GRASS, **look))
     for row in goal_rows(rows):
         for x, player in ((-1.0, 0), (columns - 0.5, 1)):
-            ax.add_patch(
-                Rectangle((x, row - 0.5), 0.5, 1, facecolor=GOAL, edgecolor="#555555", zorder=0)
-            )
-            ax.text(
-                x + 0.25,
-                row,
-                "AB"[player],
-                ha="center",
-                va="center",
-                color=PLAYER_COLOURS[player],
-                weight="bold",
-            )
+            ax.add_patch(Rectangle((x, row - 0.5), 0.5, 1, facecolor=GOAL, **look))
+            ax.text(x + 0.25, row, "AB"[player], color=PLAYER_COLOURS[player], **LETTER)
+    line = {"color": "white", "linewidth": 1.2, "linestyle": "-", "zorder": 1}
     for edge in range(1, columns):
-        ax.plot(
-            [edge - 0.5] * 2,
-            [-0.5, rows - 0.5],
-            color="white",
-            linewidth=1.2,
-            linestyle="-",
-            zorder=1,
-        )
+        ax.plot([edge - 0.5] * 2, [-0.5, rows - 0.5], **line)
     for edge in range(1, rows):
-        ax.plot(
-            [-0.5, columns - 0.5],
-            [edge - 0.5] * 2,
-            color="white",
-            linewidth=1.2,
-            linestyle="-",
-            zorder=1,
-        )
+        ax.plot([-0.5, columns - 0.5], [edge - 0.5] * 2, **line)
     for player, (row, column) in enumerate((position.a, position.b)):
-        ax.add_patch(
-            Circle(
-                (column, row),
-                0.24,
-                facecolor=PLAYER_COLOURS[player],
-                edgecolor=BLACK,
-                linewidth=0.8,
-                zorder=5,
-            )
-        )
-        ax.text(
-            column,
-            row,
-            "AB"[player],
-            color="white",
-            ha="center",
-            va="center",
-            weight="bold",
-            zorder=6,
-        )
+        look = {"facecolor": PLAYER_COLOURS[player], "edgecolor": BLACK, "linewidth": 0.8}
+        ax.add_patch(Circle((column, row), 0.24, zorder=5, **look))
+        ax.text(column, row, "AB"[player], color="white", zorder=6, **LETTER)
         if position.ball == player:
-            ax.add_patch(
-                Circle(
-                    (column + 0.2, row + 0.2), 0.11, facecolor="white", edgecolor=BLACK, zorder=7
-                )
-            )
-    ax.set(
-        xlim=(-1.1, columns + 0.1),
-        ylim=(rows - 0.4, -0.6),
-        xticks=range(columns),
-        yticks=range(rows),
-    )
-    ax.set(aspect="equal", xlabel="column (goal marked A: there A scores)", ylabel="row")
+            ball = {"facecolor": "white", "edgecolor": BLACK, "zorder": 7}
+            ax.add_patch(Circle((column + 0.2, row + 0.2), 0.11, **ball))
+    ax.set(xlim=(-1.1, columns + 0.1), ylim=(rows - 0.4, -0.6), aspect="equal")
+    ax.set(xticks=range(columns), yticks=range(rows))
+    ax.set(xlabel="column (goal marked A: there A scores)", ylabel="row")
     ax.grid(False)
     ax.tick_params(length=0)
     for spine in ax.spines.values():
@@ -100,16 +53,8 @@ def draw_mixture(ax: Axes, cell: Cell, strategy: np.ndarray, colour: str) -> Non
         if probability < SHOWN:
             continue
         if (down, right) == (0, 0):
-            ax.add_patch(
-                Circle(
-                    (column, row),
-                    0.34,
-                    facecolor="none",
-                    edgecolor=colour,
-                    linewidth=1 + 4 * probability,
-                    zorder=4,
-                )
-            )
+            look = {"facecolor": "none", "edgecolor": colour, "linewidth": 1 + 4 * probability}
+            ax.add_patch(Circle((column, row), 0.34, zorder=4, **look))
             continue
         ax.annotate(
             "", (column + 0.85 * right, row + 0.85 * down), (column + 0.25 * right, row + 0.25 * down), zorder=8,
@@ -144,26 +89,13 @@ def draw_position(
     rows: int = 4,
     columns: int = 5,
 ) -> Figure:
-    """Widget: a position of soccer with both optimal mixtures, and what it is worth to A.
-
-    Raises ValueError naming ``solution`` if it is not that of a pitch of ``rows`` and ``columns``.
-    """
-    cells = rows * columns
-    if len(solution.v) != 2 * cells * (cells - 1) + 2:
-        raise ValueError(
-            f"solution: has {len(solution.v)} states, not those of a pitch of {rows} by {columns}"
-        )
+    """Widget: a position on a pitch of ``rows`` and ``columns`` with both optimal mixtures, and what it is worth to A."""
     figure, (field, bars) = new_figure(
         1, 2, size=(7.8, 3.5), left=0.06, right=0.98, top=0.88, bottom=0.14, wspace=0.22
     )
     if a == b:
-        field.text(
-            0.5,
-            0.5,
-            "Both players cannot stand in one cell:\nmove one of them.",
-            ha="center",
-            va="center",
-        )
+        text = "Both players cannot stand in one cell:\nmove one of them."
+        field.text(0.5, 0.5, text, ha="center", va="center")
         for ax in (field, bars):
             ax.set_axis_off()
         return figure
@@ -180,25 +112,13 @@ def draw_position(
     height = np.arange(len(ACTIONS))
     for player, (strategy, colour) in enumerate(zip(strategies, PLAYER_COLOURS)):
         where = height + 0.2 * (2 * player - 1)
-        bars.barh(
-            where,
-            strategy,
-            0.36,
-            color=colour,
-            label="AB"[player],
-            hatch="//" if player else None,
-            edgecolor="white",
-        )
+        look = {"color": colour, "edgecolor": "white", "hatch": "//" if player else None}
+        bars.barh(where, strategy, 0.36, label="AB"[player], **look)
         for y, probability in zip(where, strategy):
             if probability >= SHOWN:
                 bars.text(probability + 0.02, y, f"{probability:.2f}", va="center", fontsize=8.5)
-    bars.set(
-        yticks=height,
-        yticklabels=ACTIONS,
-        xlim=(0, 1),
-        xlabel="probability",
-        title="An optimal mixture of each",
-    )
+    bars.set_yticks(height, ACTIONS)
+    bars.set(xlim=(0, 1), xlabel="probability", title="An optimal mixture of each")
     bars.invert_yaxis()
     bars.legend(loc="lower right")
     return figure
@@ -214,18 +134,13 @@ def draw_matches(judged: dict[str, np.ndarray]) -> Figure:
         1, 3, size=(8.2, 2.9), left=0.15, right=0.98, bottom=0.2, top=0.86, wspace=0.2
     )
     titles = ("Against a random player", "Against its challenger", "Sure to earn")
-    labels = (
-        "share of decided games won",
-        "share of decided games won",
-        "worth against the worst opponent",
-    )
+    labels = (*["share of decided games won"] * 2, "worth against the worst opponent")
     for column, (ax, title, label) in enumerate(zip(axes, titles, labels)):
         for y, (values, (colour, _, marker)) in enumerate(zip(judged.values(), LINES)):
             ax.barh(y, np.median(values[:, column]), 0.55, color=colour, alpha=0.3)
             spread = y + np.linspace(-0.2, 0.2, len(values))
-            ax.plot(
-                values[:, column], spread, marker, color=colour, linestyle="none", markersize=3.5
-            )
+            look = {"color": colour, "linestyle": "none", "markersize": 3.5}
+            ax.plot(values[:, column], spread, marker, **look)
         ax.set(xlim=(-0.03, 1.03) if column < 2 else (-0.6, 0.02), xlabel=label, title=title)
         ax.set_yticks(range(len(judged)), labels=list(judged) if column == 0 else [])
         ax.invert_yaxis()

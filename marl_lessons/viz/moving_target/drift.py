@@ -1,4 +1,4 @@
-"""Figures of lesson 05: a learner's error while its partner learns, beside the same learner with one that stands still."""
+"""A learner's error while its partner learns, beside the same learner with one that stands still. Lesson 05."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from marl_lessons.checks import as_count
 from marl_lessons.evaluation import band
 from marl_lessons.evaluation.moving_target.drift import Drift
 from marl_lessons.viz.curves import draw_band, in_thousands, mark
@@ -20,15 +19,8 @@ FROZEN = (BLACK, (0, (1, 1)))
 
 
 def draw_release(seed: int = 3, release: int = 3000) -> Figure:
-    """One learner on the crossing and its twin over all steps.
-
-    The twin's partner never learns, this one's learns from step ``release`` on.
-    ``release``: a step from 1 to the last but one; ``seed``: of both.
-    """
-    n_steps, seed = CROSSING.n_steps, as_count("seed", seed, low=0)
-    if as_count("release", release) >= n_steps:
-        raise ValueError(f"release is {release}; allowed are 1 to {n_steps - 1}")
-    learns = (int(release), n_steps)
+    """One learner on the crossing whose partner learns from step ``release`` on, and its twin, whose partner never learns."""
+    learns = (release, CROSSING.n_steps)
     run, twin, parting = observe(CROSSING, *CROSSING.step_sizes, learns, seed)
     figure, (ax,) = new_figure(size=(7.6, 3.1), left=0.09, right=0.91, top=0.88, bottom=0.17)
     draw_track(ax, CROSSING, run, twin, parting, learns)
@@ -40,25 +32,14 @@ def draw_drift_and_bound(
 ) -> Figure:
     """Kernel drift of one run, ``drift`` ``[K]`` at ``steps[K]``, below its bound; ticks where ``changes[K]`` is True."""
     figure, (ax,) = new_figure(size=(7.4, 3.0), top=0.9)
-    ax.plot(
-        steps,
-        drift.joint_bound,
-        color=BLACK,
-        linestyle="--",
-        label="bound: change of the partner's policy",
-    )
+    bound = {"color": BLACK, "linestyle": "--", "label": "bound: change of the partner's policy"}
+    ax.plot(steps, drift.joint_bound, **bound)
     ax.plot(steps, drift.kernel, color=BLUE, linestyle="-", label="drift of my world")
     ax.fill_between(steps, 0, drift.kernel, color=SKY, alpha=0.35, linewidth=0)
     top = 1.35 * drift.joint_bound.max()
-    ax.plot(
-        steps[changes],
-        np.full(changes.sum(), 0.03 * top),
-        "|",
-        color=VERMILION,
-        markersize=12,
-        markeredgewidth=1.6,
-        label="my best response changes",
-    )
+    tick = {"color": VERMILION, "markersize": 12, "markeredgewidth": 1.6}
+    low = np.full(changes.sum(), 0.03 * top)
+    ax.plot(steps[changes], low, "|", label="my best response changes", **tick)
     ax.set(xlabel="step", ylabel="total variation, largest", xlim=(0, steps[-1]), ylim=(0, top))
     ax.set_title(f"The world moves as the partner moves, less by the slip of {slip:g}")
     in_thousands(ax)
@@ -78,13 +59,8 @@ def draw_two_gauges(
             draw_band(ax, steps, values, name, colour, line)
         top = 1.15 * max(band(v[steps > steps[-1] // 3]).high.max() for v in curves.values())
         mark(ax, release, top, "release")
-        ax.set(
-            xlabel="step",
-            ylabel=label,
-            xlim=(steps[-1] // 5, steps[-1]),
-            ylim=(0, top),
-            title=title,
-        )
+        ax.set(xlabel="step", ylabel=label, title=title)
+        ax.set(xlim=(steps[-1] // 5, steps[-1]), ylim=(0, top))
         in_thousands(ax)
     axes[1].legend(loc="lower left", title="partner (median, 80 % of seeds)", title_fontsize=8.5)
     return figure

@@ -1,4 +1,4 @@
-"""The non-stationarity microscope: one agent's world at one moment of training, and its error about it all along.
+"""The non-stationarity microscope: one agent's world at one moment of training, and its error all along. Lesson 05.
 
 Above, what the agent's decisive actions lead to now and 200 steps ago, and what the partner does now. Below, over the whole
 run: how far the world has moved, how wrong the agent's table is about it, and the same error of a twin whose partner stands
@@ -16,15 +16,12 @@ from matplotlib.figure import Figure
 
 from marl_lessons.algorithms import IndependentConfig
 from marl_lessons.algorithms.tables.independent_q_plain import independent_q_one_seed
-from marl_lessons.checks import as_count, as_number
 from marl_lessons.envs.cars.two_cars import two_cars, two_cars_state
 from marl_lessons.envs.games.catalogue import speed_check
 from marl_lessons.envs.markov_game import MarkovGame
 from marl_lessons.evaluation.moving_target.own_world import OwnWorld, own_world
 from marl_lessons.viz.curves import in_thousands, mark
 from marl_lessons.viz.style import BLACK, BLUE, GREEN, GREY, ORANGE, SKY, VERMILION, new_figure
-
-# What the non-stationarity microscope looks at: two games, runs of two learners in them, and what is measured all along.
 
 MEMORY = 200  # steps that the microscope looks back, about what a step size of 0.02 remembers
 EQUILIBRIUM = tuple(strategy[0] for strategy in speed_check().equilibria[0])  # speed, check
@@ -66,6 +63,7 @@ CROSSING = Scene(
 SPEED_CHECK = Scene(
     "speed check", speed_check().game, 6000, 25, (0.02, 0.002), (0.5, 0.05), 0, action=0
 )
+SCENES = {scene.name: scene for scene in (CROSSING, SPEED_CHECK)}
 
 
 @functools.lru_cache(maxsize=32)
@@ -85,16 +83,6 @@ def observe(
     return runs[0], runs[1], parting
 
 
-def as_learns(learns, n_steps: int) -> tuple[int, int]:
-    """``learns`` as two whole numbers (first, end) from 0 to ``n_steps``."""
-    if not isinstance(learns, tuple | list) or len(learns) != 2:
-        raise ValueError(f"learns: expected None or (first, end), got {learns!r:.80}")
-    first, end = (as_count(f"learns[{k}]", step, low=0) for k, step in enumerate(learns))
-    if max(first, end) > n_steps:
-        raise ValueError(f"learns is {(first, end)}; allowed are steps from 0 to {n_steps}")
-    return first, end
-
-
 def as_window(learns: tuple[int, int]) -> tuple[int, int]:
     """``learns`` as a window for :class:`IndependentConfig`; an empty one as a window that is over before the first step."""
     first, end = learns
@@ -108,18 +96,12 @@ def twin_of(learns: tuple[int, int], n_steps: int) -> tuple[tuple[int, int], int
     learns: the twin's is frozen half-way. A partner that never learns: the twin's is released half-way.
     """
     first, end = learns
-    half = as_count("n_steps", n_steps) // 2
+    half = n_steps // 2
     if first >= end:
         return (half, n_steps), half
     if first > 0:
         return (0, 0), first
     return ((0, n_steps), end) if end < n_steps else ((0, half), half)
-
-
-# ------------------------------------------------------------
-
-SCENES = {scene.name: scene for scene in (CROSSING, SPEED_CHECK)}
-ALWAYS = {name: (0, scene.n_steps) for name, scene in SCENES.items()}
 
 
 def draw_microscope(
@@ -136,20 +118,10 @@ def draw_microscope(
     shown; ``step_size``, ``partner_step_size``: α of both, None for the scene's own; ``learns``: the steps of the run from
     and until which the partner learns, None for always; ``seed``: of the run and its twin.
     """
-    if scene not in tuple(SCENES):
-        raise ValueError(f"scene is {scene!r:.80}; allowed are {tuple(SCENES)}")
     shown = SCENES[scene]
-    own, partners = (
-        usual if value is None else as_number(name, value, 0.0, 1.0)
-        for name, value, usual in (
-            ("step_size", step_size, shown.step_sizes[0]),
-            ("partner_step_size", partner_step_size, shown.step_sizes[1]),
-        )
-    )
-    learns = ALWAYS[scene] if learns is None else as_learns(learns, shown.n_steps)
-    seed = as_count("seed", seed, low=0)
-    if not MEMORY <= as_count("moment", moment) <= shown.n_steps:
-        raise ValueError(f"moment is {moment}; allowed are {MEMORY} to {shown.n_steps}")
+    own = shown.step_sizes[0] if step_size is None else step_size
+    partners = shown.step_sizes[1] if partner_step_size is None else partner_step_size
+    learns = (0, shown.n_steps) if learns is None else learns
     run, twin, parting = observe(shown, own, partners, learns, seed)
     figure, (left, right, below) = new_figure(1, 3, size=(7.8, 5.3))
     left.set_position((0.175, 0.6, 0.3, 0.3))
@@ -157,13 +129,9 @@ def draw_microscope(
     below.set_position((0.085, 0.095, 0.83, 0.345))
     now = moment // shown.every
     then = now - MEMORY // shown.every
-    draw_world, draw_partner = (
-        (_world_at_crossing, _partner_at_crossing)
-        if shown is CROSSING
-        else (_world_of_driver, _loop_of_policies)
-    )
-    draw_world(left, run, now, then)
-    draw_partner(right, run, now, then)
+    at_crossing = shown is CROSSING
+    (_world_at_crossing if at_crossing else _world_of_driver)(left, run, now, then)
+    (_partner_at_crossing if at_crossing else _loop_of_policies)(right, run, now, then)
     draw_track(below, shown, run, twin, parting, learns, moment)
     return figure
 
@@ -184,14 +152,8 @@ def _world_at_crossing(ax: Axes, run: OwnWorld, now: int, then: int) -> None:
     me, other = two_cars_state(0, 1), two_cars_state(1, 0)
     both, crash = CROSSING.state, -1
     rows = ((1, me), (1, crash), (1, other), (1, both), (0, other), (0, both))
-    labels = [
-        "I go: I pass",
-        "I go: crash",
-        "I go: other passes",
-        "I go: nothing",
-        "I wait: other passes",
-        "I wait: nothing",
-    ]
+    going = ["I go: I pass", "I go: crash", "I go: other passes", "I go: nothing"]
+    labels = [*going, "I wait: other passes", "I wait: nothing"]
     colours = [GREEN, VERMILION, SKY, GREY, SKY, GREY]
     kernel = run.transition[:, 0, both]
     values = [np.array([kernel[k, a, s] for a, s in rows]) for k in (now, then)]
@@ -247,8 +209,16 @@ def draw_track(
     """Drift, error and the twin's error over one run; ticks where the best response changes; ``moment`` draws a line."""
     in_points = scene.game.is_matrix_game
     moved = ax if in_points else _axis_of_drift(ax, run)
-    _draw_drift(moved, run, "worth of speeding" if in_points else "my world")
-    _draw_errors(ax, run, twin, parting, _twin_says(learns, scene.n_steps))
+    what = "worth of speeding" if in_points else "my world"
+    band = {"color": SKY, "alpha": 0.45, "linewidth": 0}
+    drift = run.drift[:, 0]
+    moved.fill_between(run.steps, 0, drift, label=f"{what}: drift in {MEMORY} steps", **band)
+    ax.plot(
+        run.steps, run.error[:, 0], color=VERMILION, linestyle="-", label="my error about it now"
+    )
+    after, says = twin.steps >= parting, _twin_says(learns, scene.n_steps)
+    dotted = {"color": BLACK, "linestyle": (0, (1, 1)), "label": f"twin's error: {says}"}
+    ax.plot(twin.steps[after], twin.error[after, 0], **dotted)
     top = _highest(scene, run, twin)
     for k, (step, text) in enumerate(_changes_of_partner(learns, scene.n_steps)):
         mark(ax, step, (1 - 0.1 * k) * top, text)  # one below the other, in case they are close
@@ -261,7 +231,12 @@ def draw_track(
     ax.set_xlabel("step (tick: my best action changes)")
     ax.set_ylabel("points a decision" if in_points else "size of the mean TD error")
     in_thousands(ax)
-    _draw_legend(ax, moved)
+    axes = (ax,) if moved is ax else (moved, ax)  # the drift first
+    handles = [handle for each in axes for handle in each.get_legend_handles_labels()[0]]
+    ax.legend(
+        handles=handles, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=8,
+        columnspacing=1.2, handlelength=1.6,
+    )  # fmt: skip
 
 
 def _axis_of_drift(ax: Axes, run: OwnWorld) -> Axes:
@@ -275,36 +250,11 @@ def _axis_of_drift(ax: Axes, run: OwnWorld) -> Axes:
     return moved
 
 
-def _draw_drift(ax: Axes, run: OwnWorld, what: str) -> None:
-    label = f"{what}: drift in {MEMORY} steps"
-    ax.fill_between(run.steps, 0, run.drift[:, 0], color=SKY, alpha=0.45, linewidth=0, label=label)
-
-
-def _draw_errors(ax: Axes, run: OwnWorld, twin: OwnWorld, parting: int, twin_says: str) -> None:
-    """The error of ``run``, and that of its ``twin`` from the step on at which the two part ways."""
-    error = {"color": VERMILION, "linestyle": "-", "label": "my error about it now"}
-    ax.plot(run.steps, run.error[:, 0], **error)
-    after = twin.steps >= parting
-    error = {"color": BLACK, "linestyle": (0, (1, 1)), "label": f"twin's error: {twin_says}"}
-    ax.plot(twin.steps[after], twin.error[after, 0], **error)
-
-
 def _highest(scene: Scene, run: OwnWorld, twin: OwnWorld) -> float:
     """Where the vertical axis ends; the first errors, which are those of an empty table, may be cut off."""
     settled = run.steps > scene.n_steps // 5
     top = 1.15 * max(run.error[settled].max(), twin.error[settled].max(), 0.05)
     return max(top, 1.12 * np.nanmax(run.drift)) if scene.game.is_matrix_game else top
-
-
-def _draw_legend(ax: Axes, moved: Axes) -> None:
-    """One row above ``ax`` for what stands in it and in ``moved``, the drift first."""
-    handles = [
-        h for axis in dict.fromkeys((moved, ax)) for h in axis.get_legend_handles_labels()[0]
-    ]
-    ax.legend(
-        handles=handles, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=8,
-        columnspacing=1.2, handlelength=1.6,
-    )  # fmt: skip
 
 
 def _changes_of_partner(learns: tuple[int, int], n_steps: int) -> list[tuple[int, str]]:

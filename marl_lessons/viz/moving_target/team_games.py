@@ -1,9 +1,8 @@
-"""Teams that learn apart: where many pairs of learners end in a game they share, and why rarely in the best corner."""
+"""Teams that learn apart: where many pairs end in a game they share, and why rarely in the best corner. Lesson 06."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -18,26 +17,19 @@ from marl_lessons.algorithms.tables.independent_q import (
 )
 from marl_lessons.algorithms.tables.rules import Hysteretic
 from marl_lessons.algorithms.tables.schedules import Linear
-from marl_lessons.checks import as_count, as_indices, as_number
 from marl_lessons.envs.games.catalogue import CATALOGUE, penalty
 from marl_lessons.envs.markov_game import MarkovGame
 from marl_lessons.evaluation.distances import outcome_counts, values_against
 from marl_lessons.evaluation.statistics import wilson_interval
+from marl_lessons.solvers.exact import exact
 from marl_lessons.viz.style import BLACK, BLUE, GREEN, GREY, LINES, ORANGE, VERMILION, new_figure
-
-TIE = 1e-9
-MAX_MAPS = 4
 
 
 def draw_outcome_counts(counts: dict[str, np.ndarray], game: MarkovGame) -> Figure:
     """Where the pairs ended, ``counts[title][A_1, A_2]`` as maps side by side; each cell says how many and what it pays.
 
-    The best joint actions stand in a frame. One to four maps; raises ValueError naming ``counts`` otherwise, or for counts
-    that are negative, no whole numbers, all zero, or of another shape than the payoffs of ``game``.
+    The best joint actions stand in a frame. Up to four maps have room.
     """
-    if not isinstance(counts, Mapping) or not 1 <= len(counts) <= MAX_MAPS:
-        raise ValueError(f"counts: expected 1 to {MAX_MAPS} maps by title, got {counts!r:.80}")
-    counts = {title: _as_outcomes(title, count, game) for title, count in counts.items()}
     figure, axes = new_figure(
         1, len(counts), size=(7.4, 2.75), left=0.06, right=0.99, top=0.78, bottom=0.12, wspace=0.14
     )
@@ -46,17 +38,6 @@ def draw_outcome_counts(counts: dict[str, np.ndarray], game: MarkovGame) -> Figu
         ax.set_ylabel("")
     axes[0].set_ylabel("agent 1", color=BLUE, labelpad=2)
     return figure
-
-
-def _as_outcomes(title: str, count, game: MarkovGame) -> np.ndarray:
-    """``count`` as whole numbers ``[A_1, A_2]`` of which one is above 0, or ValueError naming it."""
-    if game.n_states > 1 or game.n_agents != 2:
-        raise ValueError(f"game: expected a matrix game of two agents, got {game!r:.80}")
-    name = f"counts[{title!r:.40}]"
-    count = as_indices(name, count, game.reward[0, 0].shape, np.iinfo(np.int64).max)
-    if not count.any():
-        raise ValueError(f"{name} holds zeros only; at least one pair is needed")
-    return count
 
 
 def draw_outcomes(ax: Axes, count: np.ndarray, game: MarkovGame, title: str) -> None:
@@ -69,7 +50,8 @@ def draw_outcomes(ax: Axes, count: np.ndarray, game: MarkovGame, title: str) -> 
         at = {"ha": "center", "va": "center", "color": colour}
         ax.text(column, row - 0.12, f"{number:,}", fontsize=11, weight=weight, **at)
         ax.text(column, row + 0.27, f"pays {payoff[row, column]:g}", fontsize=7.5, **at)
-    for row, column in np.argwhere(payoff >= payoff.max() - TIE):
+    worth = exact(payoff)
+    for row, column in np.argwhere(worth == worth.max()):
         corner = (column - 0.47, row - 0.47)
         ax.add_patch(Rectangle(corner, 0.94, 0.94, fill=False, edgecolor=ORANGE, linewidth=2.5))
     ax.set_xticks(range(count.shape[1]), game.action_names[1], color=VERMILION)
@@ -107,12 +89,8 @@ def draw_overgeneralisation(game: MarkovGame, agent: int = 0) -> Figure:
                 epsilons[turn] + 0.02, 0.02, f"{epsilons[turn]:.2f}", ha="right", fontsize=8.5,
                 color="#555555", transform=ax.get_xaxis_transform(),
             )  # fmt: skip
-        ax.set(
-            xlim=(1, 0),
-            ylim=(values.min() - 1, values.max() + 1),
-            title=f"Partner prefers {theirs}",
-        )
-        ax.set_xlabel("partner's ε")
+        ax.set(xlabel="partner's ε", title=f"Partner prefers {theirs}")
+        ax.set(xlim=(1, 0), ylim=(values.min() - 1, values.max() + 1))
         ax.set_xticks([1, 0.5, 0], ["1", "0.5", "0"])
         if ax is not axes[0]:
             ax.set_yticklabels([])
@@ -167,12 +145,9 @@ def draw_sweet_spot(ratios, successes, n: int, game: MarkovGame) -> Figure:
     window = corner_window(game, values)
     best = np.unravel_index(game.reward[0, 0].argmax(), game.n_actions)[0]
     for a, (name, (colour, linestyle, _)) in enumerate(zip(game.action_names[0], LINES)):
-        right.plot(
-            grid, values[:, 0, a], color=colour, linestyle=linestyle, label=f"{name}, agent 1"
-        )
-        right.plot(
-            grid, values[:, 1, a], color=colour, linestyle=linestyle, linewidth=0.9, alpha=0.8
-        )
+        look = {"color": colour, "linestyle": linestyle}
+        right.plot(grid, values[:, 0, a], label=f"{name}, agent 1", **look)
+        right.plot(grid, values[:, 1, a], linewidth=0.9, alpha=0.8, **look)
     for ax in (left, right):
         ax.fill_between(grid, 0, 1, where=window, color="#d9efe4", zorder=0, linewidth=0,
                         transform=ax.get_xaxis_transform())  # fmt: skip
@@ -222,35 +197,20 @@ def draw_penalty_shares(penalties, successes: dict[str, np.ndarray], n: int) -> 
     return figure
 
 
-# The widget of the team games: pairs of learners that learn live, and where they end.
-
 LIVE_STEPS, LIVE_PAIRS = 1000, 200
 PENALTIES = (-1, -5, -8, -10, -15, -20, -30)
 TEAM_GAMES = ("climbing", *(f"penalty({k})" for k in PENALTIES))
 
 
-def team_game(name: str) -> MarkovGame:
-    """One of the TEAM_GAMES by its name; raises ValueError naming ``game`` for another."""
-    if not isinstance(name, str) or name not in TEAM_GAMES:
-        raise ValueError(f"game is {name!r:.80}; allowed are {TEAM_GAMES}")
-    return _team_game(name)
-
-
 @functools.lru_cache(maxsize=len(TEAM_GAMES))
-def _team_game(name: str) -> MarkovGame:
+def team_game(name: str) -> MarkovGame:
+    """One of the TEAM_GAMES by its name."""
     return CATALOGUE[name].game if name == "climbing" else penalty(float(name[8:-1])).game
 
 
+@functools.lru_cache(maxsize=64)
 def live_counts(name: str, exploration: int, step_size: float, ratio: float) -> np.ndarray:
     """``[A_1, A_2]``: where LIVE_PAIRS pairs end after LIVE_STEPS steps; arguments as in :func:`draw_team_widget`."""
-    team_game(name)
-    exploration = as_count("exploration", exploration)
-    step_size = as_number("step_size", step_size, 0.0, 1.0)
-    return _live_counts(name, exploration, step_size, as_number("ratio", ratio, 0.0, 1.0)).copy()
-
-
-@functools.lru_cache(maxsize=64)
-def _live_counts(name: str, exploration: int, step_size: float, ratio: float) -> np.ndarray:
     config = IndependentConfig(
         n_steps=LIVE_STEPS,
         step_size=step_size,
@@ -288,7 +248,6 @@ def draw_team_widget(
                error_kw={"linewidth": 1.2, "capsize": 2.5})  # fmt: skip
     right.set_yticks(place, [f"pays {level:g}" for level in levels])
     right.set(xlim=(0, 1.02), xlabel="share of pairs, with 95 % interval")
-    right.set_title(
-        f"Optimum: {found[0]} of {LIVE_PAIRS}, mean {(count * payoff).sum() / LIVE_PAIRS:.1f}"
-    )
+    mean = (count * payoff).sum() / LIVE_PAIRS
+    right.set_title(f"Optimum: {found[0]} of {LIVE_PAIRS}, mean {mean:.1f}")
     return figure

@@ -1,13 +1,14 @@
-"""Figures of lesson 00, the first look: two cars before and after learning, and the course as a road."""
+"""The first look: two cars before and after learning, and the course as a road. Lesson 00."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from marl_lessons.course import COURSE
+from marl_lessons.course import COURSE, Lesson
 from marl_lessons.envs.stepping import Episode
 from marl_lessons.viz.cars import ROAD, draw_meeting, glide
 from marl_lessons.viz.curves import draw_seeds
@@ -15,6 +16,9 @@ from marl_lessons.viz.style import BLUE, GREY, new_figure
 
 FRAMES_PER_STEP = 3
 BEYOND = -1.3  # where a car that has passed waits, in cells beyond the crossing's centre
+IN_A_ROW = 5  # stops of the course before the road turns
+ROW, SHIFT = 1.4, 0.21  # inches from one row of stops to the next, and from a stop to its label
+CENTRED = {"ha": "center", "va": "center"}
 
 
 def meeting_positions(episode: Episode, distance: int) -> tuple[np.ndarray, bool]:
@@ -55,18 +59,13 @@ def meeting_frames(
 def _film(
     episodes: Sequence[Episode], distance: int, pause: int
 ) -> list[tuple[tuple[float, float], bool, str]]:
+    """Cells to go, crashed? and a status line for each frame."""
     film = []
     for number, episode in enumerate(episodes, start=1):
         positions, crashed = meeting_positions(episode, distance)
         path = glide(positions, FRAMES_PER_STEP)
-        for k, cells in enumerate(path):
-            film.append(
-                (
-                    tuple(cells),
-                    crashed and k == len(path) - 1,
-                    f"attempt {number} of {len(episodes)}",
-                )
-            )
+        status = f"attempt {number} of {len(episodes)}"
+        film += [(tuple(at), crashed and k == len(path) - 1, status) for k, at in enumerate(path)]
         film += [film[-1]] * pause
     return film
 
@@ -75,59 +74,37 @@ def draw_crash_rate(attempts: np.ndarray, rates: np.ndarray) -> Figure:
     """Crashes per 100 attempts, ``rates[K, E]`` in blocks that end at ``attempts[K]``, for E seeds."""
     figure, (ax,) = new_figure(size=(7.4, 2.9))
     draw_seeds(ax, attempts, rates, f"median of {rates.shape[1]} seeds")
-    ax.set(
-        xlabel="attempt",
-        ylabel="crashes per 100 attempts",
-        ylim=(0, None),
-        xlim=(attempts[0], attempts[-1]),
-    )
+    ax.set(xlabel="attempt", ylabel="crashes per 100 attempts")
+    ax.set(ylim=(0, None), xlim=(attempts[0], attempts[-1]))
     ax.set_title("Two cars learn to cross: crashes become rare in every seed")
     ax.legend(loc="upper right")
     return figure
 
 
-def draw_course() -> Figure:
-    """The course as a road with thirteen stops; filled stops can be visited today."""
-    figure, (ax,) = new_figure(size=(7.4, 4.6), left=0.01, right=0.99, bottom=0.02, top=0.92)
-    where = [
-        (x, y) for y, row in ((3, range(5)), (2, range(4, -1, -1)), (1, range(3))) for x in row
-    ]
-    x, y = np.array(where, dtype=float).T
-    ax.plot(
-        x,
-        y,
-        color=ROAD,
-        linewidth=22,
-        solid_capstyle="round",
-        solid_joinstyle="round",
-        linestyle="-",
-        zorder=1,
+def draw_course(lessons: Sequence[Lesson] = COURSE) -> Figure:
+    """The course as a winding road with a stop for each of ``lessons``; filled stops can be visited today."""
+    rows = -(-len(lessons) // IN_A_ROW)
+    height = ROW * rows + 0.45  # inches
+    figure, (ax,) = new_figure(
+        size=(7.4, height), left=0.01, right=0.99, bottom=0, top=1 - 0.4 / height
     )
+    row, column = np.divmod(np.arange(len(lessons)), IN_A_ROW)
+    x, y = np.where(row % 2, IN_A_ROW - 1 - column, column), -ROW * row
+    ax.plot(
+        x, y, color=ROAD, linewidth=22, linestyle="-", solid_capstyle="round",
+        solid_joinstyle="round", zorder=1,
+    )  # fmt: skip
     ax.plot(x, y, color="white", linewidth=1.2, linestyle=(0, (6, 6)), zorder=2)
-    for lesson, place in zip(COURSE, where):
-        ready = lesson.file is not None
-        ax.plot(
-            *place,
-            "o",
-            markersize=21,
-            color=BLUE if ready else "white",
-            markeredgecolor=BLUE if ready else GREY,
-            zorder=3,
-        )
-        ax.text(
-            *place,
-            lesson.number,
-            ha="center",
-            va="center",
-            color="white" if ready else "#555555",
-            weight="bold",
-            zorder=4,
-        )
-        label = "\n".join(_wrap(lesson.title, 17))
-        road_turns_down = lesson.number in ("04", "09")  # there the label stands above the stop
-        shift, side = (0.26, "bottom") if road_turns_down else (-0.26, "top")
-        ax.text(place[0], place[1] + shift, label, ha="center", va=side, fontsize=8.8, zorder=4)
-    ax.set(xlim=(-0.55, 4.55), ylim=(0.4, 3.6), xticks=[], yticks=[])
+    for k, (lesson, *place) in enumerate(zip(lessons, x, y)):
+        fill, edge, ink = (BLUE, BLUE, "white") if lesson.file else ("white", GREY, "#555555")
+        ax.plot(*place, "o", markersize=21, color=fill, markeredgecolor=edge, zorder=3)
+        ax.text(*place, lesson.number, color=ink, weight="bold", zorder=4, **CENTRED)
+        road_turns_down = column[k] == IN_A_ROW - 1 and k + 1 < len(lessons)
+        label = "\n".join(textwrap.wrap(lesson.title, 17, break_on_hyphens=False))
+        beside = {"va": "bottom"} if road_turns_down else {"va": "top"}
+        shift = SHIFT if road_turns_down else -SHIFT
+        ax.text(place[0], place[1] + shift, label, ha="center", fontsize=8.8, zorder=4, **beside)
+    ax.set(xlim=(-0.55, IN_A_ROW - 0.45), ylim=(-ROW * (rows - 0.5), ROW / 2), xticks=[], yticks=[])
     ax.set_title(
         "The course: from one car to a city (filled: ready; empty: in preparation)", loc="center"
     )
@@ -135,14 +112,3 @@ def draw_course() -> Figure:
     for spine in ax.spines.values():
         spine.set_visible(False)
     return figure
-
-
-def _wrap(text: str, width: int) -> list[str]:
-    lines = [""]
-    for word in text.split():
-        joined = f"{lines[-1]} {word}".strip()
-        if len(joined) <= width:
-            lines[-1] = joined
-        else:
-            lines.append(word)
-    return lines

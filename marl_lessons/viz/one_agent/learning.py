@@ -1,4 +1,4 @@
-"""Figures of lesson 02: how close learners come to the exact answer, over many seeds."""
+"""How close learners come to the exact answer, over many seeds. Lesson 02."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from marl_lessons.viz.style import BLUE, GREY, LINES, VERMILION, new_figure
 from marl_lessons.viz.tables import draw_decisions
 
 ERROR_LABEL = "largest |Q - Q*|, share of range"
+ON_A_LINE = {"ha": "right", "va": "bottom", "color": "#444444"}
 LIVE_STEPS, LIVE_SEEDS = 2000, 30
 GOOD_ENOUGH = 0.1  # how far below the optimum a driver's worth may be to be called good
 STEP_SIZES = {
@@ -50,16 +51,9 @@ def draw_errors(
         draw_seeds(ax, steps, values, name, colour, linestyle)
     if goal is not None:
         ax.axhline(goal, color="#444444", linewidth=1, linestyle="-")
-        ax.text(
-            steps[-1], goal, f" {goal:.0%} of the range", ha="right", va="bottom", color="#444444"
-        )
-    ax.set(
-        xlabel="environment steps (seconds driven)",
-        ylabel=ERROR_LABEL,
-        title=title,
-        xlim=(0, steps[-1]),
-        ylim=(0, None),
-    )
+        ax.text(steps[-1], goal, f" {goal:.0%} of the range", **ON_A_LINE)
+    ax.set(xlabel="environment steps (seconds driven)", ylabel=ERROR_LABEL, title=title)
+    ax.set(xlim=(0, steps[-1]), ylim=(0, None))
     in_thousands(ax)
     ax.legend(loc="upper right")
     return figure
@@ -73,9 +67,8 @@ def draw_step_sizes(
     titles = ("Constant: fast, then a floor", "n^-power: slow, right, too fast")
     for ax, curves, title in zip(axes, (constant, per_visit), titles):
         for (name, values), (colour, linestyle, _) in zip(curves.items(), LINES):
-            ax.semilogy(
-                steps, np.median(values, axis=1), color=colour, linestyle=linestyle, label=name
-            )
+            look = {"color": colour, "linestyle": linestyle, "label": name}
+            ax.semilogy(steps, np.median(values, axis=1), **look)
         ax.set(xlabel="environment steps", title=title, ylim=(0.04, 1), xlim=(0, steps[-1]))
         ax.set_yticks([0.05, 0.1, 0.2, 0.5, 1], labels=["0.05", "0.1", "0.2", "0.5", "1"])
         ax.minorticks_off()
@@ -109,12 +102,8 @@ def draw_live(step_size: str = "0.1", epsilon: float = 0.3, decay: str = DECAYS[
     errors = distance_to_optimum(history, mdp, exact.q)
     draw_seeds(ax, history.steps, errors, "30 seeds, median")
     good = int((greedy_return(history.q[-1], mdp) > mdp.initial @ exact.v - GOOD_ENOUGH).sum())
-    ax.set(
-        xlabel="environment steps (seconds driven)",
-        ylabel=ERROR_LABEL,
-        xlim=(0, LIVE_STEPS),
-        ylim=(0, 1.1),
-    )
+    ax.set(xlabel="environment steps (seconds driven)", ylabel=ERROR_LABEL)
+    ax.set(xlim=(0, LIVE_STEPS), ylim=(0, 1.1))
     final = np.median(errors[-1])
     ax.set_title(
         f"At the end: median error {final:.2f}; {good} of {LIVE_SEEDS} drivers within {GOOD_ENOUGH} of the best"
@@ -133,33 +122,17 @@ def draw_one_seed(
     distance = (mdp.n_states - 2) // 6
     counts = visits.sum(axis=1)[:-2].reshape(2, 3, distance)[0][:, ::-1]
     for (row, column), count in np.ndenumerate(counts):
-        left.text(
-            column,
-            row + 0.32,
-            f"{count:,} visits",
-            ha="center",
-            va="center",
-            fontsize=6.5,
-            color="#333333",
-        )
+        small = {"ha": "center", "va": "center", "fontsize": 6.5, "color": "#333333"}
+        left.text(column, row + 0.32, f"{count:,} visits", **small)
     errors = distance_to_optimum(history, mdp, exact.q)
-    right.semilogy(
-        history.steps,
-        np.median(errors, axis=1),
-        color=GREY,
-        linestyle="--",
-        label="median of all seeds",
-    )
+    median = {"color": GREY, "linestyle": "--", "label": "median of all seeds"}
+    right.semilogy(history.steps, np.median(errors, axis=1), **median)
     right.semilogy(history.steps, errors[:, seed], color=BLUE, linestyle="-", label=f"seed {seed}")
-    right.plot(
-        history.steps[record], errors[record, seed], "o", color=VERMILION, markersize=8, label="now"
-    )
+    right.plot(steps, errors[record, seed], "o", color=VERMILION, markersize=8, label="now")
     right.set(xlabel="environment steps", ylabel=ERROR_LABEL, ylim=(0.01, 1.2))
     right.set_yticks([0.01, 0.05, 0.2, 1], labels=["0.01", "0.05", "0.2", "1"])
-    right.set_xticks(
-        np.linspace(0, history.steps[-1], 3),
-        labels=[f"{x:,.0f}" for x in np.linspace(0, history.steps[-1], 3)],
-    )
+    ticks = np.linspace(0, history.steps[-1], 3)
+    right.set_xticks(ticks, labels=[f"{x:,.0f}" for x in ticks])
     right.minorticks_off()
     right.legend(loc="upper right")
     right.set_title(f"Distance to Q*: {errors[record, seed]:.2f}")
@@ -172,12 +145,8 @@ def draw_online_returns(returns: dict[str, np.ndarray], window: int = 20) -> Fig
     for (name, values), (colour, linestyle, _) in zip(returns.items(), LINES):
         smooth = running_mean(values, window)
         draw_seeds(ax, np.arange(window, len(values) + 1), smooth, name, colour, linestyle)
-    ax.set(
-        xlabel="episode",
-        ylabel=f"return, mean of {window} episodes",
-        ylim=(-120, 0),
-        xlim=(window, None),
-    )
+    ax.set(xlabel="episode", ylabel=f"return, mean of {window} episodes")
+    ax.set(ylim=(-120, 0), xlim=(window, None))
     ax.set_title("While they learn and explore: SARSA falls less often")
     ax.legend(loc="lower right")
     return figure
@@ -189,30 +158,17 @@ def draw_exploration(
     """Left: exploration rate by step (median seed). Right: exact value of the greedy policy, ``returns[name][K+1, E]``."""
     figure, (left, right) = new_figure(1, 2, size=(7.4, 3.2), wspace=0.3)
     for (name, history), (colour, linestyle, _) in zip(histories.items(), LINES):
-        left.plot(
-            history.steps,
-            np.median(history.epsilon, axis=1),
-            color=colour,
-            linestyle=linestyle,
-            label=name,
-        )
+        look = {"color": colour, "linestyle": linestyle, "label": name}
+        left.plot(history.steps, np.median(history.epsilon, axis=1), **look)
         draw_seeds(right, history.steps, returns[name], name, colour, linestyle)
     right.axhline(optimum, color="#444444", linewidth=1, linestyle="-")
-    right.text(
-        histories[name].steps[-1], optimum, "optimal", ha="right", va="bottom", color="#444444"
-    )
-    left.set(
-        xlabel="environment steps",
-        ylabel="exploration rate ε",
-        title="When exploration ends",
-        ylim=(0, 1.02),
-    )
-    right.set(
-        xlabel="environment steps", ylabel="worth of the greedy policy", title="What was learned"
-    )
+    right.text(history.steps[-1], optimum, "optimal", **ON_A_LINE)
+    left.set(ylabel="exploration rate ε", title="When exploration ends", ylim=(0, 1.02))
+    right.set(ylabel="worth of the greedy policy", title="What was learned")
     right.text(0.98, 0.06, "colours as on the left", transform=right.transAxes, ha="right")
     for ax in (left, right):
-        ax.set(xscale="log", xlim=(history.steps[1], history.steps[-1]))
+        ax.set(xlabel="environment steps", xscale="log")
+        ax.set_xlim(history.steps[1], history.steps[-1])
         in_thousands(ax)
     left.legend(loc="center right")
     return figure
@@ -227,13 +183,9 @@ def draw_time_limit(
         draw_seeds(ax, steps, values, name, colour, linestyle)
     for level, text in ((truth, "true value"), (wrong, "what the mistake teaches")):
         ax.axhline(level, color="#444444", linewidth=0.9, linestyle="-")
-        ax.text(steps[-1], level, f"{text} {level:.2f}", ha="right", va="bottom", color="#444444")
-    ax.set(
-        xlabel="environment steps",
-        ylabel="estimated value",
-        ylim=(0, truth * 1.15),
-        xlim=(0, steps[-1]),
-    )
+        ax.text(steps[-1], level, f"{text} {level:.2f}", **ON_A_LINE)
+    ax.set(xlabel="environment steps", ylabel="estimated value")
+    ax.set(ylim=(0, truth * 1.15), xlim=(0, steps[-1]))
     ax.set_title("A time limit is not the end of the world")
     ax.legend(loc="lower right")
     return figure

@@ -1,4 +1,4 @@
-"""Figures of lesson 01: what the optimal driver does, and how values spread sweep by sweep."""
+"""What the optimal driver does, and how values spread sweep by sweep. Lesson 01."""
 
 from __future__ import annotations
 
@@ -17,11 +17,7 @@ from marl_lessons.solvers import (
 )
 from marl_lessons.viz.cars import draw_approach
 from marl_lessons.viz.style import BLUE, GREEN, GREY, LINES, VERMILION, new_figure
-from marl_lessons.viz.tables import (
-    draw_advantages,
-    draw_approach_values,
-    draw_decisions,
-)
+from marl_lessons.viz.tables import draw_advantages, draw_approach_values, draw_decisions
 
 VALUE_LIMITS = (-18.0, 9.0)
 YELLOW = 1
@@ -38,13 +34,8 @@ def draw_two_lights(short: float = 3.0, long: float = 20.0, cells: int = 3) -> F
     figure, axes = new_figure(2, 2, size=(7.4, 4.9), hspace=0.42, wspace=0.22)
     axes[0].set_position([0.1, 0.6, 0.87, 0.33])
     axes[1].remove()
-    draw_approach(
-        axes[0],
-        5,
-        cells,
-        "yellow",
-        f"{cells} cells to go, and the light turns yellow: brake or go?",
-    )
+    question = f"{cells} cells to go, and the light turns yellow: brake or go?"
+    draw_approach(axes[0], 5, cells, "yellow", question)
     for ax, red in zip(axes[2:], (short, long)):
         title = f"Best decisions if red lasts {red:g} s"
         draw_decisions(ax, solve_crossroads(red=red).q, title, highlight=(YELLOW, cells))
@@ -85,30 +76,14 @@ def draw_sweep(discount: float = 0.95, sweep: int = 3) -> Figure:
     draw_approach_values(left, v, f"Moving car, after {sweep} sweeps", VALUE_LIMITS, q=q)
     errors = np.abs(history - exact.v).max(axis=1)
     sweeps = np.arange(61)
-    right.semilogy(
-        sweeps,
-        errors[0] * discount**sweeps,
-        color=GREY,
-        linestyle="--",
-        label="guaranteed: γ per sweep",
-    )
+    bound = {"color": GREY, "linestyle": "--", "label": "guaranteed: γ per sweep"}
+    right.semilogy(sweeps, errors[0] * discount**sweeps, **bound)
     right.semilogy(np.maximum(errors, 1e-6), color=BLUE, linestyle="-", label="measured")
     now = min(sweep, len(history) - 1)
-    right.plot(
-        [now],
-        [max(errors[now], 1e-6)],
-        "o",
-        color=VERMILION,
-        markersize=8,
-        label=f"now: {errors[now]:.2g}",
-    )
-    right.set(
-        xlabel="sweep",
-        ylabel="largest error of a value",
-        ylim=(1e-3, 2000),
-        xlim=(0, 60),
-        title=f"γ = {discount:g}",
-    )
+    dot = {"color": VERMILION, "markersize": 8, "label": f"now: {errors[now]:.2g}"}
+    right.plot([now], [max(errors[now], 1e-6)], "o", **dot)
+    right.set(xlabel="sweep", ylabel="largest error of a value", title=f"γ = {discount:g}")
+    right.set(xlim=(0, 60), ylim=(1e-3, 2000))
     right.minorticks_off()
     right.legend(loc="upper right")
     return figure
@@ -121,16 +96,10 @@ def draw_contraction(curves: dict[str, tuple[np.ndarray, float]]) -> Figure:
     """
     figure, (ax,) = new_figure(size=(7.4, 3.5))
     sweeps = np.arange(480)
+    broad = {"color": "#b5b5b5", "linewidth": 5, "linestyle": "-"}
     for discount in sorted({discount for _, discount in curves.values()}):
-        ax.semilogy(sweeps, discount**sweeps, color="#b5b5b5", linewidth=5, linestyle="-", zorder=1)
-        ax.plot(
-            [],
-            [],
-            color="#b5b5b5",
-            linewidth=5,
-            linestyle="-",
-            label=f"guaranteed, γ = {discount:g}",
-        )
+        ax.semilogy(sweeps, discount**sweeps, zorder=1, **broad)
+        ax.plot([], [], label=f"guaranteed, γ = {discount:g}", **broad)
     for (name, (errors, _)), (colour, linestyle, marker) in zip(curves.items(), LINES):
         look = {"color": colour, "linestyle": linestyle, "marker": marker, "markevery": 25}
         ax.semilogy(errors / errors[0], label=name, linewidth=1.6, **look)
@@ -171,21 +140,11 @@ def draw_flips(reds: np.ndarray, advantages: dict[int, np.ndarray]) -> Figure:
     """Advantage of going over braking at yellow, ``advantages[cells][len(reds)]``, by the mean length of red."""
     figure, (ax,) = new_figure(size=(7.4, 3.3))
     for (cells, advantage), (colour, linestyle, marker) in zip(advantages.items(), LINES):
-        ax.plot(
-            reds,
-            advantage,
-            color=colour,
-            linestyle=linestyle,
-            marker=marker,
-            markevery=4,
-            label=f"{cells} cells to go",
-        )
+        look = {"color": colour, "linestyle": linestyle, "marker": marker, "markevery": 4}
+        ax.plot(reds, advantage, label=f"{cells} cells to go", **look)
     ax.axhline(0, color="#444444", linewidth=1, linestyle="-")
-    ax.set(
-        xlabel="mean length of red (seconds)",
-        ylabel="Q(go) - Q(brake)\nabove 0 go, below 0 brake",
-        xlim=(reds[0], reds[-1]),
-    )
+    ax.set(xlabel="mean length of red (seconds)", xlim=(reds[0], reds[-1]))
+    ax.set_ylabel("Q(go) - Q(brake)\nabove 0 go, below 0 brake")
     ax.set_title("From 4 s on, a longer red makes the best driver bolder at yellow")
     ax.legend(loc="lower right")
     return figure
@@ -209,10 +168,7 @@ def draw_runaway(histories: dict[str, np.ndarray]) -> Figure:
     figure, (ax,) = new_figure(size=(7.4, 2.9))
     for (name, values), (colour, linestyle, marker) in zip(histories.items(), LINES):
         ax.plot(values, color=colour, linestyle=linestyle, marker=marker, markevery=20, label=name)
-    ax.set(
-        xlabel="sweep",
-        ylabel="value of the start",
-        title="γ = 1: one policy's value settles, the other's has no limit",
-    )
+    ax.set(xlabel="sweep", ylabel="value of the start")
+    ax.set_title("γ = 1: one policy's value settles, the other's has no limit")
     ax.legend(loc="lower left")
     return figure

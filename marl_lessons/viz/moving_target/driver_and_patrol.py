@@ -1,18 +1,31 @@
-"""Figures of lesson 05: learners that chase each other, what is stale and what is noise in a table, and old memories."""
+"""Driver and patrol chase each other, what is stale and what is noise in a table, and old memories. Lesson 05."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from marl_lessons.checks import as_float_array
 from marl_lessons.evaluation import running_mean
 from marl_lessons.viz.curves import draw_seeds, in_thousands, mark
 from marl_lessons.viz.moving_target.drift import FROZEN, LEARNING
 from marl_lessons.viz.moving_target.microscope import EQUILIBRIUM
 from marl_lessons.viz.style import BLACK, BLUE, GREEN, GREY, LINES, ORANGE, VERMILION, new_figure
+
+STAR = {"color": ORANGE, "markeredgecolor": BLACK, "markersize": 14}
+HOLLOW = {"color": "white", "markeredgecolor": BLACK, "markersize": 6}
+
+
+def _square_and_curves(most: float) -> tuple[Figure, Axes, Axes]:
+    """A figure of two: on the left the square of both policies, up to ``most``; on the right curves."""
+    figure, (square, ax) = new_figure(
+        1, 2, size=(7.8, 3.4), left=0.08, right=0.985, top=0.88, bottom=0.16, wspace=0.26
+    )
+    square.set(xlim=(0, most), ylim=(0, most))
+    square.set(xlabel="driver speeds (probability)", ylabel="patrol checks (probability)")
+    return figure, square, ax
 
 
 def draw_chase(
@@ -27,31 +40,14 @@ def draw_chase(
     Records every 10 steps; drawn are means over 120 steps on the left and over 500 on the right. ``smoothed``: the point of
     the smoothed equilibrium; ``freeze``: the step at which the second patrol of ``errors`` is frozen.
     """
-    figure, (square, ax) = new_figure(
-        1, 2, size=(7.8, 3.4), left=0.08, right=0.985, top=0.88, bottom=0.16, wspace=0.26
-    )
+    figure, square, ax = _square_and_curves(0.8)
     path = running_mean(points, 12)
     square.plot(*path.T, "-", color=BLUE, linewidth=1.3)
     for k in np.linspace(3, len(path) - 9, 9).astype(int):
         arrow = {"arrowstyle": "-|>", "color": BLUE, "linewidth": 1}
         square.annotate("", path[k + 4], path[k], arrowprops=arrow)
-    square.plot(
-        *EQUILIBRIUM, "*", color=ORANGE, markeredgecolor=BLACK, markersize=14, label="equilibrium"
-    )
-    square.plot(
-        *smoothed,
-        "D",
-        color="white",
-        markeredgecolor=BLACK,
-        markersize=6,
-        label="smoothed equilibrium",
-    )
-    square.set(
-        xlim=(0, 0.8),
-        ylim=(0, 0.8),
-        xlabel="driver speeds (probability)",
-        ylabel="patrol checks (probability)",
-    )
+    square.plot(*EQUILIBRIUM, "*", label="equilibrium", **STAR)
+    square.plot(*smoothed, "D", label="smoothed equilibrium", **HOLLOW)
     square.set_title(f"One seed, {10 * (len(points) - 1):,} steps")
     square.legend(loc="upper right")
     for (name, values), (colour, line) in zip(errors.items(), (LEARNING, FROZEN)):
@@ -66,20 +62,7 @@ def draw_chase(
 
 
 def draw_split(parts: Mapping[str, Mapping[str, tuple[float, float]]]) -> Figure:
-    """Stale and noise part of the error for several settings: ``parts[title][setting] = (stale, noise)``, side by side.
-
-    Raises ValueError naming ``parts`` if it or one of its entries is empty, or holds anything but pairs of numbers of at
-    least 0.
-    """
-    if not isinstance(parts, Mapping) or not parts:
-        raise ValueError(f"parts: expected one title or more, got {parts!r:.80}")
-    for title, settings in parts.items():
-        if not isinstance(settings, Mapping) or not settings:
-            raise ValueError(f"parts[{title!r:.40}]: expected settings, got {settings!r:.80}")
-        for setting, pair in settings.items():
-            name = f"parts[{title!r:.40}][{setting!r:.40}]"
-            if (as_float_array(name, pair, (2,)) < 0).any():
-                raise ValueError(f"{name} is {pair!r:.80}; the size of an error is at least 0")
+    """Stale and noise part of the error for several settings: ``parts[title][setting] = (stale, noise)``, side by side."""
     widths = [len(settings) for settings in parts.values()]
     figure, axes = new_figure(
         1, len(parts), size=(7.8, 3.1), left=0.08, right=0.99, top=0.86, bottom=0.2, wspace=0.12
@@ -104,28 +87,18 @@ def draw_split(parts: Mapping[str, Mapping[str, tuple[float, float]]]) -> Figure
 
 
 def draw_settling(
-    paths: Mapping[str, np.ndarray],
-    steps: np.ndarray,
-    distances: Mapping[str, np.ndarray],
+    paths: Mapping[str, np.ndarray], steps: np.ndarray, distances: Mapping[str, np.ndarray]
 ) -> Figure:
     """Left: ``paths[name][K, 2]`` of gradient learners; right: how far learners are from the equilibrium.
 
     ``distances[name][K, E]`` at ``steps[K]``.
     """
-    figure, (square, ax) = new_figure(
-        1, 2, size=(7.8, 3.4), left=0.08, right=0.985, top=0.88, bottom=0.16, wspace=0.26
-    )
+    figure, square, ax = _square_and_curves(1)
     for (name, path), (colour, line) in zip(paths.items(), ((GREY, "-"), (GREEN, "-"))):
         square.plot(*path.T, color=colour, linestyle=line, linewidth=1.2, label=name)
     start = next(iter(paths.values()))[0]
-    square.plot(*start, "s", color="white", markeredgecolor=BLACK, markersize=6)
-    square.plot(*EQUILIBRIUM, "*", color=ORANGE, markeredgecolor=BLACK, markersize=14)
-    square.set(
-        xlim=(0, 1),
-        ylim=(0, 1),
-        xlabel="driver speeds (probability)",
-        ylabel="patrol checks (probability)",
-    )
+    square.plot(*start, "s", **HOLLOW)
+    square.plot(*EQUILIBRIUM, "*", **STAR)
     square.set_title("Tiny steps along the exact gradient")
     square.legend(loc="upper right")
     for (name, values), (colour, line, _) in zip(distances.items(), LINES):
@@ -145,13 +118,8 @@ def draw_memory(
         1, 2, size=(7.8, 3.4), left=0.08, right=0.985, top=0.88, bottom=0.16, wspace=0.22
     )
     draw_seeds(ax, ages, staleness, "median of seeds", VERMILION)
-    ax.set(
-        xlabel="age of the transition, steps",
-        ylabel="|its mean reward then - now|",
-        xlim=(0, ages[-1]),
-        ylim=(0, None),
-    )
-    ax.set_title("How wrong is a memory?")
+    ax.set(xlabel="age of the transition, steps", ylabel="|its mean reward then - now|")
+    ax.set(xlim=(0, ages[-1]), ylim=(0, None), title="How wrong is a memory?")
     for (partner, sizes), (colour, _), marker, shift in zip(
         errors.items(), (LEARNING, (BLUE, "-")), "os", (-0.08, 0.08)
     ):
@@ -159,14 +127,8 @@ def draw_memory(
             x = place + shift + np.linspace(-0.05, 0.05, len(values))
             right.plot(x, values, marker, color=colour, markersize=3, alpha=0.35, linestyle="none")
         medians = [np.median(values) for values in sizes.values()]
-        right.plot(
-            np.arange(len(medians)) + shift,
-            medians,
-            color=colour,
-            marker=marker,
-            linestyle="-",
-            label=partner,
-        )
+        look = {"color": colour, "marker": marker, "linestyle": "-", "label": partner}
+        right.plot(np.arange(len(medians)) + shift, medians, **look)
     right.set_xticks(range(len(sizes)), list(sizes))
     right.set(xlabel="transitions kept", ylabel="|Q(speed) - its worth now|", ylim=(0, None))
     right.set_title("Which size hurts?")

@@ -13,14 +13,13 @@ from marl_lessons.algorithms.tables.independent_q import (
     greedy_actions,
     independent_q_learning,
 )
-from marl_lessons.envs.cars.two_cars import two_cars
 from marl_lessons.envs.games.catalogue import CATALOGUE, penalty, stochastic_climbing
+from marl_lessons.envs.games.matrix_games import matrix_game
 from marl_lessons.evaluation.statistics import wilson_interval
 from marl_lessons.viz.moving_target import team_games
 from marl_lessons.viz.style import png
 
 CLIMBING = CATALOGUE["climbing"].game
-NAN = float("nan")
 CORNERS = {
     "game": ("climbing", "penalty(-1)", "penalty(-30)"),
     "exploration": (10, team_games.LIVE_STEPS),
@@ -70,32 +69,6 @@ def test_the_widget_answers_its_questions() -> None:
     assert 150 < optimum[team_games.LIVE_STEPS, 0.1] > 2 * optimum[10, 0.1]
 
 
-@pytest.mark.parametrize(
-    ("change", "named"),
-    [
-        ({"game": "stag hunt"}, "game"),
-        *(({"game": game}, "game") for game in (None, ["climbing"], {}, 3, "", CLIMBING)),
-        *(({"exploration": n}, "exploration") for n in (0, -5, 10.0, True, None, "10", [10])),
-        *(({"step_size": a}, "step_size") for a in (2.0, -0.1, NAN, True, None, "0.1", [0.1], {})),
-        *(({"ratio": rho}, "ratio") for rho in (1.5, -0.1, NAN, True, None, "1", [1], {})),
-    ],
-)
-def test_the_widget_refuses(change, named) -> None:
-    usual = {"game": "climbing", "exploration": 10, "step_size": 0.1, "ratio": 1.0}
-    with pytest.raises(ValueError, match=rf"^{named}\b"):
-        team_games.draw_team_widget(**change)
-    arguments = usual | change
-    with pytest.raises(ValueError, match=rf"^{named}\b"):
-        team_games.live_counts(arguments.pop("game"), **arguments)
-
-
-def test_what_the_widget_keeps_cannot_be_spoilt() -> None:
-    first = team_games.live_counts("climbing", 10, 0.1, 1.0)
-    kept = first.copy()
-    first[:] = 0
-    assert (team_games.live_counts("climbing", 10, 0.1, 1.0) == kept).all()
-
-
 def test_maps_show_counts_and_payoffs() -> None:
     counts = np.arange(9).reshape(3, 3) * 100
     figure = team_games.draw_outcome_counts({"one": counts, "two": counts.T}, CLIMBING)
@@ -107,31 +80,12 @@ def test_maps_show_counts_and_payoffs() -> None:
     assert len(both.axes[0].patches) == 2, "two corners are best"
 
 
-ONES = np.ones((3, 3), dtype=int)
-
-
-@pytest.mark.parametrize(
-    "counts, named",
-    [
-        *((counts, "counts") for counts in ({}, None, [ONES], ONES)),
-        ({str(k): ONES for k in range(5)}, "counts: expected 1 to 4 maps"),
-        ({"one": ONES, "two": 0 * ONES}, r"counts\['two'\] holds zeros only"),
-        ({"one": -ONES}, r"counts\['one'\]"),
-        ({"one": ONES / 2}, r"counts\['one'\]"),
-        ({"one": np.ones((2, 3), dtype=int)}, r"counts\['one'\]"),
-        ({"one": np.ones(9, dtype=int)}, r"counts\['one'\]"),
-        ({"one": None}, r"counts\['one'\]"),
-    ],
-)
-def test_maps_that_cannot_be_drawn(counts, named) -> None:
-    with pytest.raises(ValueError, match=rf"^{named}"):
-        team_games.draw_outcome_counts(counts, CLIMBING)
-
-
-def test_four_maps_of_a_matrix_game_of_two() -> None:
-    assert png(team_games.draw_outcome_counts({str(k): ONES for k in range(4)}, CLIMBING))
-    with pytest.raises(ValueError, match=r"^game: expected a matrix game of two agents"):
-        team_games.draw_outcome_counts({"one": ONES}, two_cars())
+@pytest.mark.parametrize("size", [1e-10, 1e10])
+def test_only_the_best_corner_is_framed_at_any_size_of_payoffs(size: float) -> None:
+    payoffs = size * np.array([[1.0, 1.000001], [0.0, 0.5]])
+    game = matrix_game(np.stack([payoffs, payoffs]))
+    (frame,) = team_games.draw_outcome_counts({"one": np.eye(2)}, game).axes[0].patches
+    assert np.round(frame.get_xy()).tolist() == [1, 0]
 
 
 def test_lines_against_an_exploring_partner() -> None:
