@@ -15,7 +15,15 @@ from tools.skeleton import write_lesson
 ROOT = Path(__file__).resolve().parent.parent
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-RULES = dict(re.findall(r"^(\d+)\. (.*)$", CONTRIBUTING, flags=re.MULTILINE))
+
+
+def section(title: str) -> str:
+    """What stands under a heading of CONTRIBUTING.md."""
+    return CONTRIBUTING.split(f"## {title}\n")[1].split("\n## ")[0]
+
+
+LESSON_RULES = section("Adding a lesson, in ten lines")
+RULES = dict(re.findall(r"^(\d+)\. (.*)$", LESSON_RULES, flags=re.MULTILINE))
 
 
 def test_the_example_is_no_lesson_of_the_course() -> None:
@@ -57,3 +65,18 @@ def test_the_readme_says_where_deep_learners_are_imported_from() -> None:
     path = ROOT / "marl_lessons/algorithms/deep/iql.py"
     assert "`train_iql` is imported from `marl_lessons.algorithms.deep.iql`" in README
     assert "def train_iql(" in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("title", ["Adding a world", "Adding a learner", "Adding a figure"])
+def test_what_a_section_names_exists(title: str) -> None:
+    """Paths lead somewhere; names stand in a file or folder that the section names. ``my_…`` is the contributor's own."""
+    told = re.findall(r"`([^`]+)`", section(title))
+    paths = {path for text in told for path in re.findall(r"\w+/[\w./]+", text)}
+    paths = {path for path in paths if "my_" not in path}
+    assert len(paths) > 4 and [path for path in sorted(paths) if not (ROOT / path).exists()] == []
+    known = {inside.name for path in paths for inside in (ROOT / path).glob("*")}
+    for file in filter(Path.is_file, (ROOT / path for path in paths)):
+        known |= set(re.findall(r"\w+", file.read_text(encoding="utf-8")))
+    code = " ".join(text for text in told if not text.startswith("ruff ") and "/" not in text)
+    names = {name for name in re.findall(r"[^\W\d]\w*", code) if "my_" not in name}
+    assert len(names) > 4 and sorted(names - known) == []
