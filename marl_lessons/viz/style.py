@@ -5,7 +5,10 @@ from __future__ import annotations
 import base64
 import html
 import io
+import math
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib.style
@@ -29,6 +32,7 @@ LINES = (  # colour, line style and marker of the first, second, … line of a f
     (PINK, ":", "D"),
     (ORANGE, (0, (5, 1)), "v"),
 )
+PHONE, SMALLEST_TYPE = 354, 9.0  # px: width of a picture in a window of 400, and what can be read
 LIGHT_COLOURS = {"green": "#009E73", "yellow": "#F0C000", "red": "#C8102E"}
 
 
@@ -64,7 +68,7 @@ def new_figure(
 def png(figure: Figure, colours: int | None = None) -> bytes:
     """``figure`` as a PNG. With ``colours`` (2 to 256) it is reduced to so many, a third of the size in a notebook.
 
-    Such a picture notes its :func:`type_on_a_phone` under "type". A figure of ``plt.subplots()`` is closed, so that
+    The picture notes its :func:`type_on_a_phone` under "type". A figure of ``plt.subplots()`` is closed, so that
     the notebook does not show it once more.
     """
     from PIL import Image, PngImagePlugin
@@ -78,21 +82,37 @@ def png(figure: Figure, colours: int | None = None) -> bytes:
         canvas.draw()
         size, pixels = canvas.get_width_height(), canvas.buffer_rgba()
         image = Image.frombuffer("RGBA", size, pixels).convert("RGB")
+    note = PngImagePlugin.PngInfo()
+    note.add_text("type", f"{type_on_a_phone(figure):.2f}")
     if colours is None:
-        image.save(buffer, format="png", compress_level=1)
+        image.save(buffer, format="png", compress_level=1, pnginfo=note)
     else:
         reduced = image.quantize(colours, dither=Image.Dither.NONE)
-        note = PngImagePlugin.PngInfo()
-        note.add_text("type", f"{type_on_a_phone(figure):.1f}")
         reduced.save(buffer, format="png", optimize=True, pnginfo=note)
     return buffer.getvalue()
 
 
 def type_on_a_phone(figure: Figure) -> float:
-    """Height in px of the smallest type in a drawn ``figure`` where it is shown 354 px wide, as in a window of 400."""
+    """Height in px of the smallest type in a drawn ``figure`` where a phone shows it."""
     texts = figure.findobj(lambda part: isinstance(part, Text) and part.get_visible())
     points = min((text.get_fontsize() for text in texts if text.get_text().strip()), default=72.0)
-    return points / 72 * min(354 / figure.get_figwidth(), figure.dpi)
+    return points / 72 * min(PHONE / figure.get_figwidth(), figure.dpi)
+
+
+@contextmanager
+def closing_figures() -> Iterator[None]:
+    """Close in the end what ``plt.subplots()`` opens meanwhile, also where an error cuts the drawing short."""
+
+    def opened() -> set[int]:
+        pyplot = sys.modules.get("matplotlib.pyplot")
+        return set(pyplot.get_fignums()) if pyplot else set()
+
+    before = opened()
+    try:
+        yield
+    finally:
+        for number in opened() - before:
+            sys.modules["matplotlib.pyplot"].close(number)
 
 
 def as_description(alt: str) -> str:
@@ -103,9 +123,23 @@ def as_description(alt: str) -> str:
 
 
 def image_tag(data: bytes, alt: str) -> str:
-    """An HTML image with its description inside the tag, as wide as the page at most."""
-    encoded = base64.b64encode(data).decode()
-    return f'<img alt="{html.escape(alt)}" style="max-width:100%" src="data:image/png;base64,{encoded}">'
+    """An HTML image with its description inside the tag, as wide as the page at most.
+
+    A picture of :func:`png` keeps the width at which its smallest type can be read: a narrower page scrolls it sideways.
+    """
+    from PIL import Image
+
+    picture, label = Image.open(io.BytesIO(data)), html.escape(alt)
+    source = f"data:image/png;base64,{base64.b64encode(data).decode()}"
+    size = float(picture.info.get("type", SMALLEST_TYPE))
+    if size >= SMALLEST_TYPE:
+        return f'<img alt="{label}" style="max-width:100%" src="{source}">'
+    width = min(picture.width, math.ceil(PHONE * SMALLEST_TYPE / size))
+    # `contain`: what stands around the picture is not widened by it.
+    return (
+        f'<div style="overflow-x:auto;contain:inline-size" tabindex="0" role="group" aria-label="{label}">'
+        f'<img alt="{label}" style="max-width:100%;min-width:{width}px" src="{source}"></div>'
+    )
 
 
 def png_bundle(data: bytes, alt: str) -> tuple[dict[str, str], dict[str, dict[str, str]]]:

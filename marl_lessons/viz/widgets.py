@@ -19,7 +19,7 @@ from IPython.display import display
 from matplotlib.figure import Figure
 
 from marl_lessons.checks import as_count
-from marl_lessons.viz.style import as_description, image_tag, png, png_bundle
+from marl_lessons.viz.style import as_description, closing_figures, image_tag, png, png_bundle
 
 MAX_CONTROLS = 4
 BAR_WIDTH = 40
@@ -82,7 +82,9 @@ class Animation:
         self, figures: Iterable[Figure], alt: str, still: int = -1, frames_per_second: int = 8
     ):
         """Draw all frames at once."""
-        self.alt, self.frames = as_description(alt), [png(figure, colours=32) for figure in figures]
+        self.alt = as_description(alt)
+        with closing_figures():
+            self.frames = [png(figure, colours=32) for figure in figures]
         if not self.frames:
             raise ValueError("figures is empty; at least one frame is needed")
         if not -len(self.frames) <= still < len(self.frames):
@@ -222,12 +224,9 @@ class Interactive:
         if not 1 <= len(controls) <= MAX_CONTROLS:
             raise ValueError(f"controls: {len(controls)} given; allowed are 1 to {MAX_CONTROLS}")
         below = {} if moment is None else {"moment": moment}
-        self.draw, self.alt, self.controls = (
-            draw,
-            as_description(alt),
-            _as_controls(controls | below),
-        )
-        self.still = png(draw(**self.values), colours=160)
+        self.draw, self.alt = draw, as_description(alt)
+        self.controls = _as_controls(controls | below)
+        self.still = self._drawn(colours=160)
         self.image = widgets.HTML(image_tag(self.still, alt))
         for control in self.controls.values():
             control.observe(self._update, "value")
@@ -238,9 +237,13 @@ class Interactive:
         """The present value of every control."""
         return {name: control.value for name, control in self.controls.items()}
 
+    def _drawn(self, colours: int | None = None) -> bytes:
+        with closing_figures():
+            return png(self.draw(**self.values), colours)
+
     def _update(self, change=None) -> None:
         try:
-            self.image.value = image_tag(png(self.draw(**self.values)), self.alt)
+            self.image.value = image_tag(self._drawn(), self.alt)
         except Exception as error:
             # An exception in a widget's callback would vanish without a trace.
             message = html.escape(f"{type(error).__name__}: {error}")

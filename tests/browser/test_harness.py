@@ -14,7 +14,7 @@ from page import find_chromium, open_notebook
 
 SET_UP = """
 import ipywidgets as widgets
-from marl_lessons.viz.widgets import Interactive, choice, slider
+from marl_lessons.viz.widgets import Animation, Interactive, choice, slider
 from marl_lessons.viz.style import new_figure
 
 def line(slope, colour="black"):
@@ -61,7 +61,6 @@ ANSWERED = """question('<div role="status">Yes. Here is why it is right.</div>')
 SILENT = "question('')"
 
 PLAYS = """
-from marl_lessons.viz.widgets import Animation
 Animation([line(slope) for slope in range(4)], "A line that rises.", frames_per_second=2)
 """
 STUCK = """
@@ -101,6 +100,50 @@ def test_sound_controls_pass(tmp_path: Path, server: LabServer, browser: Any, wi
         cut = opened.page.evaluate(CUT_OFF)
     assert not faults, "\n".join(faults)
     assert not cut, f"these stand out of their cell: {cut}"
+
+
+WIDE = """
+from marl_lessons.viz.style import Picture
+
+def three(slope=1):
+    figure, axes = new_figure(1, 3, size=(8.4, 3))
+    for ax in axes:
+        ax.plot([0, slope], label="a line")
+        ax.set(title="A title", xlabel="step", ylim=(0, 10))
+        ax.text(0.1, 8, "small type", fontsize=8)
+    return figure
+"""
+SHOWN = (
+    "Picture(three(), 'Three lines.')",
+    "Animation([three(slope) for slope in range(4)], 'Three lines that rise.')",
+    "Interactive(three, 'Three lines.', slope=slider('steepness', range(5), 2))",
+)
+# Of every wide picture: its width, and how far what holds it and the whole cell can be scrolled sideways.
+MEASURED = """() => [...document.querySelectorAll('.jp-OutputArea-output img')].map(e => {
+  const room = e.parentElement, output = e.closest('.jp-OutputArea-output');
+  return {width: e.getBoundingClientRect().width, natural: e.naturalWidth, room: room.clientWidth,
+    scrolls: room.scrollWidth - room.clientWidth, focusable: room.tabIndex === 0,
+    cell: output.scrollWidth - output.clientWidth, output: output.clientWidth};
+})"""
+
+
+@pytest.mark.parametrize("width", [400, 1366])
+def test_type_in_a_picture_never_shrinks_below_what_can_be_read(
+    tmp_path: Path, server: LabServer, browser: Any, width: int
+):
+    name = serve_copy(server, notebook(tmp_path, "wide", SET_UP, WIDE, *SHOWN))
+    with open_notebook(browser, server, name, width=width) as opened:
+        assert opened.run_all() == []
+        faults = exercise_all(opened)
+        pictures = opened.page.evaluate(MEASURED)
+    assert not faults, "\n".join(faults)
+    assert len(pictures) == len(SHOWN)
+    for picture in pictures:
+        # 8 pt of a picture 8.4 inches wide.
+        assert picture["width"] / 8.4 * 8 / 72 >= 8.99
+        assert picture["focusable"] and picture["cell"] <= 1
+        assert (picture["scrolls"] > 0) == (width == 400)
+        assert width == 400 or picture["width"] >= min(picture["natural"], picture["room"]) - 1
 
 
 def test_every_flaw_of_a_control_is_reported(

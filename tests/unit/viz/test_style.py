@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import pytest
 from PIL import Image
 
-from marl_lessons.viz.style import new_figure, png, type_on_a_phone, use_style
+from marl_lessons.viz.style import image_tag, new_figure, png, type_on_a_phone, use_style
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +45,17 @@ def test_type_is_measured_at_the_width_of_a_phone() -> None:
     ax.text(0, 0, "hidden", fontsize=1, visible=False)
     assert type_on_a_phone(figure) == pytest.approx(7.2 / 72 * 354 / 7.08)
     note = Image.open(io.BytesIO(png(figure, colours=16))).info
-    assert note["type"] == "5.0"
+    assert note["type"] == "5.00"
     narrow, _ = new_figure(size=(2, 2))
     png(narrow)
     assert type_on_a_phone(narrow) == pytest.approx(9 / 72 * narrow.dpi)  # never enlarged
+
+
+@pytest.mark.parametrize(("points", "width"), [(7.2, "min-width:638px"), (14.4, "max-width:100%")])
+def test_a_picture_stays_as_wide_as_its_type_needs(points: float, width: str) -> None:
+    figure, (ax,) = new_figure(size=(7.08, 3))
+    ax.set(xticks=[], yticks=[], title="")
+    ax.text(0, 0, "text", fontsize=points)
+    tag = image_tag(png(figure), "A text.")
+    assert width in tag and ('tabindex="0"' in tag) == (points < 10)
+    assert tag.count('img alt="A text."') == 1

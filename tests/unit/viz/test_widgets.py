@@ -23,6 +23,7 @@ from marl_lessons.viz import (
     progress_bar,
     slider,
     span,
+    track,
     use_style,
 )
 from marl_lessons.viz import widgets as module
@@ -159,6 +160,8 @@ def test_figures_of_pyplot_are_closed_once_drawn() -> None:
     def draw(height: float) -> Figure:
         figure, ax = plt.subplots(figsize=(2, 1.5))
         ax.plot([0, height])
+        if height == 30:
+            raise ValueError("too high")
         return figure
 
     use_style()
@@ -171,6 +174,16 @@ def test_figures_of_pyplot_are_closed_once_drawn() -> None:
     first = widget.image.value
     widget.controls["height"].value = 2
     assert plt.get_fignums() == [] and "<img" in widget.image.value != first
+    # An error leaves none open, neither that of a film nor that of a setting; what the reader has opened stays.
+    mine = plt.figure().number
+    with pytest.raises(ValueError, match="too high"):
+        Animation((draw(height) for height in (1, 30)), "A line that rises.")
+    with pytest.raises(ValueError, match="too high"):
+        Interactive(draw, "A line.", height=slider("height", [30]))
+    widget = Interactive(draw, "A line.", height=slider("height", [1, 30]))
+    widget.controls["height"].value = 30
+    assert plt.get_fignums() == [mine] and 'role="alert"' in widget.image.value
+    plt.close(mine)
 
 
 @pytest.mark.parametrize("value", [None, 1, (1,), (1, 2, 3), "12", (1, 9), (9, 1), (2, 1), {1: 2}])
@@ -249,21 +262,20 @@ def test_bad_arguments_of_a_film_are_named(argument: str, make) -> None:
         make()
 
 
-def test_the_bar_fills_and_goes(capsys, monkeypatch) -> None:
-    cleared = []
+def test_the_bar_fills_and_goes(monkeypatch) -> None:
+    shown = []
+
+    def display(contents, raw, display_id):
+        shown.append(contents["text/plain"])
+        return SimpleNamespace(update=lambda now, raw: shown.append(now["text/plain"]))
+
     monkeypatch.setattr(module, "get_ipython", lambda: SimpleNamespace(kernel=None))
-    monkeypatch.setattr(module, "clear_output", lambda wait=False: cleared.append(wait))
-    show = progress_bar("training")
-    for share in (0.25, 0.5, 1.0):
-        show(share)
-    quarter, half = capsys.readouterr().out.splitlines()
+    monkeypatch.setattr(module, "display", display)
+    assert list(track("abcd", "training")) == list("abcd")
+    none, quarter, half, _, over = shown
+    assert none.count("#") == 0 and half.count("#") == 20 and half.endswith(" 50%")
     assert quarter == f"training: [{'#' * 10}{'.' * 30}]  25%"
-    assert half.count("#") == 20 and half.endswith(" 50%")
-    assert cleared == [
-        True,
-        True,
-        False,
-    ]  # the last one clears at once, and nothing is printed after it
+    assert over == ""
 
 
 def test_outside_a_notebook_the_bar_keeps_to_one_line_of_a_terminal(capsys, monkeypatch) -> None:
@@ -278,13 +290,11 @@ def test_outside_a_notebook_the_bar_keeps_to_one_line_of_a_terminal(capsys, monk
     assert shown.endswith(f"\r{' ' * 57}\r")
 
 
-def test_a_learner_reports_every_hundredth_and_the_end() -> None:
+@pytest.mark.parametrize(("n_steps", "calls"), [(1000, 101), (30, 31), (150, 76)])
+def test_a_learner_tells_how_far_it_is_some_100_times_from_0_to_1(n_steps: int, calls: int) -> None:
     shares: list[float] = []
-    game = CATALOGUE["matching pennies"].game
-    for n_steps, calls in ((1000, 100), (30, 30)):
-        shares.clear()
-        config = TabularConfig(n_steps, n_records=1)
-        silent = minimax_q(game, config=config, seeds=2)
-        loud = minimax_q(game, config=config, seeds=2, progress=shares.append)
-        assert len(shares) == calls and shares[-1] == 1.0 and shares == sorted(shares)
-        assert (silent.q == loud.q).all()
+    game, config = CATALOGUE["matching pennies"].game, TabularConfig(n_steps, n_records=1)
+    silent = minimax_q(game, config=config, seeds=2)
+    loud = minimax_q(game, config=config, seeds=2, progress=shares.append)
+    assert len(shares) == calls and shares[0] == 0.0 and shares[-1] == 1.0
+    assert shares == sorted(shares) and (silent.q == loud.q).all()
