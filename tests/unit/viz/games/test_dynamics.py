@@ -26,7 +26,7 @@ def test_an_orbit_conserves_what_it_should() -> None:
 
 
 def test_regrets_are_medians_of_seeds() -> None:
-    run = regret_matching(PENNIES, 500, seeds=5, n_records=20)
+    run = regret_matching(PENNIES, 500, seeds=5)
     shown = {"matching pennies": run.largest_regret[1:]}
     (ax,) = dynamics.draw_average_regret(run.rounds[1:], shown).axes
     assert np.allclose(ax.lines[0].get_ydata(), np.median(run.largest_regret[1:], axis=1))
