@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from marl_lessons.envs.grids import MOVES
 from marl_lessons.envs.markov_game import MarkovGame
 from marl_lessons.solvers import Solution
+from marl_lessons.viz.one_agent.tables import draw_number, ink
 from marl_lessons.viz.style import BLUE, VERMILION, new_figure
-from marl_lessons.viz.tables import draw_number, ink
 
 LAKE_MOVES = ((0, -1), (1, 0), (0, 1), (-1, 0))  # Gymnasium's order: left, down, right, up
 HOLES, GOAL = ((1, 1), (1, 3), (2, 3), (3, 0)), (3, 3)

@@ -7,7 +7,14 @@ import numpy as np
 from marl_lessons.envs import crossroads
 from marl_lessons.solvers import policy_iteration
 from marl_lessons.viz import new_figure
-from marl_lessons.viz.tables import BRAKE, EITHER, GO, approach_table, decisions, draw_decisions
+from marl_lessons.viz.one_agent.tables import (
+    BRAKE,
+    EITHER,
+    GO,
+    approach_table,
+    decisions,
+    draw_decisions,
+)
 
 
 def test_table_has_the_states_in_their_places() -> None:
