@@ -1,4 +1,4 @@
-"""The crossing drawn from above: roads, a light, and cars as rounded boxes with a letter on the roof. Lessons 00, 01, 03, 06 and 10."""
+"""Cars drawn from above: one or two before a crossing, and many on the Traffic Junction. Lessons 00, 01, 03, 06 and 10."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch, Polygon, Rectangle
 from matplotlib.transforms import Affine2D
 
-from marl_lessons.checks import as_count, as_indices
+from marl_lessons.checks import as_count
 from marl_lessons.envs.cars.junction import BRAKE, TrafficJunction, check_junction
 from marl_lessons.envs.cars.junction_roads import EAST, NORTH, SOUTH, STEPS, WEST
 from marl_lessons.viz.style import (
@@ -27,6 +27,24 @@ from marl_lessons.viz.style import (
 ROAD, VERGE, LINE = "#d9dade", "#f1f4ec", "#ffffff"
 CAR_COLOURS = (BLUE, VERMILION)
 LANE = 1.0  # a cell is 1 long and the lane is 1 wide
+# On the Traffic Junction: by the heading with which a car has arrived.
+HEADING_COLOURS = {SOUTH: VERMILION, EAST: BLUE, NORTH: PINK, WEST: GREEN}
+SIDE_BY_SIDE = 0.2  # cells from the middle of a cell, at most, for cars that share it
+Act = Callable[[TrafficJunction, np.ndarray], np.ndarray]
+
+
+def _ground(ax: Axes, left: float, right: float, bottom: float, top: float) -> None:
+    ax.set(xlim=(left, right), ylim=(bottom, top), xticks=[], yticks=[], aspect="equal")
+    ax.set_facecolor(VERGE)
+    ax.grid(False)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+
+
+def _caption(ax: Axes, title: str, status: str) -> None:
+    ax.set_title(title)
+    if status:
+        ax.set_xlabel(status, fontsize=9, color=BLACK, loc="left")
 
 
 def draw_car(
@@ -43,33 +61,17 @@ def draw_car(
     glass = (x + 0.16, y - 0.16, 0.1, 0.32) if east else (x - 0.16, y + 0.16, 0.32, 0.1)
     ax.add_patch(Rectangle(glass[:2], *glass[2:], facecolor="#dbeaf5", edgecolor="none", zorder=6))
     dx, dy = (-0.08, 0) if east else (0, -0.08)
-    ax.text(
-        x + dx,
-        y + dy,
-        letter,
-        color="white",
-        ha="center",
-        va="center",
-        fontsize=9,
-        weight="bold",
-        zorder=7,
-    )
+    style = {"color": "white", "ha": "center", "va": "center", "fontsize": 9, "weight": "bold"}
+    ax.text(x + dx, y + dy, letter, **style, zorder=7)
 
 
 def draw_light(ax: Axes, phase: str, x: float, y: float) -> None:
     """A traffic light with three lamps, the one of ``phase`` lit and named beside it."""
     ax.add_patch(FancyBboxPatch((x - 0.62, y - 0.24), 1.24, 0.48, boxstyle="round,pad=0,rounding_size=0.12",
                                 facecolor="#333333", edgecolor="none", zorder=4))  # fmt: skip
-    for k, name in enumerate(("green", "yellow", "red")):
-        lit = name == phase
-        ax.add_patch(
-            Circle(
-                (x - 0.38 + 0.38 * k, y),
-                0.15,
-                facecolor=LIGHT_COLOURS[name] if lit else "#5a5a5a",
-                zorder=5,
-            )
-        )
+    for k, (name, colour) in enumerate(LIGHT_COLOURS.items()):
+        colour = colour if name == phase else "#5a5a5a"
+        ax.add_patch(Circle((x - 0.38 + 0.38 * k, y), 0.15, facecolor=colour, zorder=5))
     ax.text(x + 0.75, y, phase, va="center", ha="left", fontsize=9, zorder=5)
 
 
@@ -122,26 +124,6 @@ def draw_meeting(
     _caption(ax, title, status)
 
 
-def _ground(ax: Axes, left: float, right: float, bottom: float, top: float) -> None:
-    ax.set(
-        xlim=(left, right),
-        ylim=(bottom, top),
-        xticks=[],
-        yticks=[],
-        aspect="equal",
-        facecolor=VERGE,
-    )
-    ax.grid(False)
-    for spine in ax.spines.values():
-        spine.set_visible(False)
-
-
-def _caption(ax: Axes, title: str, status: str) -> None:
-    ax.set_title(title)
-    if status:
-        ax.set_xlabel(status, fontsize=9, color=BLACK, loc="left")
-
-
 def glide(positions: np.ndarray, frames_per_step: int) -> np.ndarray:
     """``[(T)·frames + 1, ...]``: ``positions[T+1, ...]`` with evenly spaced points put between them, for smooth motion."""
     steps = len(positions) - 1
@@ -151,123 +133,11 @@ def glide(positions: np.ndarray, frames_per_step: int) -> np.ndarray:
     return positions[before] * (1 - share) + positions[np.minimum(before + 1, steps)] * share
 
 
-# The Traffic Junction drawn from above: roads, and cars as small boxes whose colour says where they came from.
-
-HEADING_COLOURS = {
-    SOUTH: VERMILION,
-    EAST: BLUE,
-    NORTH: PINK,
-    WEST: GREEN,
-}  # by the heading on arrival
-SIDE_BY_SIDE = 0.2  # cells from the middle of a cell, at most, for cars that share it
-Act = Callable[[TrafficJunction, np.ndarray], np.ndarray]
-
-
 def heading_at(route: Sequence[tuple[int, int]], progress: int) -> int:
     """The heading with which a car leaves the cell ``route[progress]``; on the last cell, that with which it came."""
     k = min(progress, len(route) - 2)
     (row, column), (next_row, next_column) = route[k : k + 2]
     return STEPS.index((next_row - row, next_column - column))
-
-
-def draw_junction(
-    ax: Axes, world: TrafficJunction, which: int = 0, title: str = "", status: str = ""
-) -> None:
-    """World number ``which`` at this moment. A car has red lights at its rear if its last action was to brake.
-
-    Its colour says from which side it came: north, west, south or east. A star marks each cell where cars have collided.
-    ``status`` is written below.
-    """
-    world = check_junction("world", world)
-    which = int(as_indices("which", which, (), world.n_worlds))
-    size = world.level.size
-    ax.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5), xticks=[], yticks=[], aspect="equal")
-    ax.set_facecolor(VERGE)
-    ax.grid(False)
-    for spine in ax.spines.values():
-        spine.set_visible(False)
-    _draw_roads(ax, world)
-    cells, there, collided = (
-        world.cells[which],
-        world.local_states[which] > 0,
-        world.collided[which],
-    )
-    for slot in np.flatnonzero(there):
-        route = world.roads.routes[world.route[which, slot]]
-        shares = np.flatnonzero(there & (cells == cells[slot]).all(axis=1))
-        side = 2 * np.searchsorted(shares, slot) / max(len(shares) - 1, 1) - (len(shares) > 1)
-        draw_road_car(
-            ax,
-            *(cells[slot] + SIDE_BY_SIDE * side),
-            heading=heading_at(route, world.progress[which, slot]),
-            colour=HEADING_COLOURS[heading_at(route, 0)],
-            brakes=world.last_actions[which, slot] == BRAKE,
-        )
-    for row, column in np.unique(cells[collided], axis=0):
-        draw_star(ax, row, column)
-    ax.set_title(title)
-    if status:
-        ax.set_xlabel(status, fontsize=9, color=BLACK, loc="left")
-
-
-def junction_frames(
-    worlds: Sequence[TrafficJunction],
-    acts: Sequence[Act],
-    seed: int,
-    n_steps: int,
-    titles: Sequence[str],
-) -> Iterator[Figure]:
-    """``n_steps`` + 1 frames of one episode of each of ``worlds``, side by side: their first copies, driven by ``acts``.
-
-    ``act(world, observations[E, n, d])`` returns the actions ``[E, n]``. Every world has a generator from the same ``seed``:
-    the same cars arrive in worlds of the same level and size, as long as there is room for them, and what differs is how
-    they drive. The films end with the shortest episode.
-    """
-    if not len(worlds) == len(acts) == len(titles) > 0:
-        raise ValueError(
-            f"titles: one world, one act and one title belong together; got {len(worlds)}, {len(acts)}, {len(titles)}"
-        )
-    for k, world in enumerate(worlds):
-        check_junction(f"worlds[{k}]", world)
-    if len({id(world) for world in worlds}) < len(worlds):
-        raise ValueError("worlds: one world is given twice; each film needs a world of its own")
-    n_steps, seed = as_count("n_steps", n_steps), as_count("seed", seed, low=0)
-    return _frames(worlds, acts, seed, n_steps, titles)
-
-
-def _frames(worlds, acts, seed: int, n_steps: int, titles) -> Iterator[Figure]:
-    generators = [np.random.default_rng(seed) for _ in worlds]
-    seen = [world.reset(rng) for world, rng in zip(worlds, generators)]
-    passed = [0] * len(worlds)
-    for moment in range(n_steps + 1):
-        if moment:
-            for k, (world, act, rng) in enumerate(zip(worlds, acts, generators)):
-                step = world.step(act(world, seen[k]), rng)
-                seen[k] = step.observations
-                passed[k] += int(step.terminated[0].sum())
-        figure, axes = _new_film(worlds)
-        for ax, world, title, through in zip(axes, worlds, titles, passed):
-            so_far = "failed: cars have collided" if world.failed[0] else "no collision so far"
-            status = f"step {moment}: {through} passed, {so_far}"
-            draw_junction(ax, world, 0, title, status)
-        yield figure
-        if any(world.ended[0] for world in worlds):
-            return
-
-
-def _new_film(worlds) -> tuple[Figure, list[Axes]]:
-    """A figure with room for all ``worlds`` side by side."""
-    width = 3.3 if len(worlds) > 1 else 3.8
-    return new_figure(
-        1,
-        len(worlds),
-        size=(width * len(worlds), width + 0.35),
-        left=0.02,
-        right=0.98,
-        bottom=0.08,
-        top=0.91,
-        wspace=0.06,
-    )
 
 
 def _draw_roads(ax: Axes, world: TrafficJunction) -> None:
@@ -317,3 +187,88 @@ def draw_star(ax: Axes, row: int, column: int) -> None:
     radius = np.where(np.arange(18) % 2, 0.22, 0.42)
     corners = np.stack([column + radius * np.sin(angles), row - radius * np.cos(angles)], axis=1)
     ax.add_patch(Polygon(corners, facecolor="#F0C000", edgecolor=BLACK, linewidth=0.6, zorder=8))
+
+
+def beside_each_other(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Middles ``[n, 2]`` of cars in ``cells[n, 2]``, beside each other where they share one, and how far aside ``[n]`` each is.
+
+    Of k cars that share a cell the first is at 1 - k, the next at 3 - k, and so on to k - 1; one alone is at 0.
+    """
+    same = (cells[:, None] == cells).all(axis=2)
+    side, count = 2 * np.tril(same, -1).sum(axis=1) + 1 - same.sum(axis=1), same.sum(axis=1)
+    return cells + SIDE_BY_SIDE * (side / np.maximum(count - 1, 1))[:, None], side
+
+
+def draw_junction(
+    ax: Axes, world: TrafficJunction, which: int = 0, title: str = "", status: str = ""
+) -> None:
+    """World number ``which`` at this moment. A car has red lights at its rear if its last action was to brake.
+
+    Its colour says from which side it came: north, west, south or east. A star marks each cell where cars have collided.
+    ``status`` is written below.
+    """
+    end = world.level.size - 0.5
+    _ground(ax, -0.5, end, end, -0.5)
+    _draw_roads(ax, world)
+    cells, there = world.cells[which], np.flatnonzero(world.local_states[which])
+    for slot, middle in zip(there, beside_each_other(cells[there])[0]):
+        route = world.roads.routes[world.route[which, slot]]
+        draw_road_car(
+            ax,
+            *middle,
+            heading=heading_at(route, world.progress[which, slot]),
+            colour=HEADING_COLOURS[heading_at(route, 0)],
+            brakes=world.last_actions[which, slot] == BRAKE,
+        )
+    for row, column in np.unique(cells[world.collided[which]], axis=0):
+        draw_star(ax, row, column)
+    _caption(ax, title, status)
+
+
+def junction_frames(
+    worlds: Sequence[TrafficJunction],
+    acts: Sequence[Act],
+    seed: int,
+    n_steps: int,
+    titles: Sequence[str],
+) -> Iterator[Figure]:
+    """``n_steps`` + 1 frames of one episode of each of ``worlds``, side by side: their first copies, driven by ``acts``.
+
+    ``act(world, observations[E, n, d])`` returns the actions ``[E, n]``. Every world has a generator from the same ``seed``:
+    the same cars arrive in worlds of the same level and size, as long as there is room for them, and what differs is how
+    they drive. The films end with the shortest episode.
+    """
+    if not len(worlds) == len(acts) == len(titles) > 0:
+        raise ValueError(
+            f"titles: one world, one act and one title belong together; got {len(worlds)}, {len(acts)}, {len(titles)}"
+        )
+    for k, world in enumerate(worlds):
+        check_junction(f"worlds[{k}]", world)
+    if len({id(world) for world in worlds}) < len(worlds):
+        raise ValueError("worlds: one world is given twice; each film needs a world of its own")
+    n_steps, seed = as_count("n_steps", n_steps), as_count("seed", seed, low=0)
+    return _drive(worlds, acts, seed, n_steps, titles)
+
+
+def _drive(worlds, acts, seed: int, n_steps: int, titles) -> Iterator[Figure]:
+    generators = [np.random.default_rng(seed) for _ in worlds]
+    seen = [world.reset(rng) for world, rng in zip(worlds, generators)]
+    passed = [0] * len(worlds)
+    for moment in range(n_steps + 1):
+        if moment:
+            for k, (world, act, rng) in enumerate(zip(worlds, acts, generators)):
+                step = world.step(act(world, seen[k]), rng)
+                seen[k] = step.observations
+                passed[k] += int(step.terminated[0].sum())
+        width = 3.3 if len(worlds) > 1 else 3.8
+        size = (width * len(worlds), width + 0.35)
+        figure, axes = new_figure(
+            1, len(worlds), size, left=0.02, right=0.98, bottom=0.08, top=0.91, wspace=0.06
+        )
+        for ax, world, title, through in zip(axes, worlds, titles, passed):
+            so_far = "failed: cars have collided" if world.failed[0] else "no collision so far"
+            status = f"step {moment}: {through} passed, {so_far}"
+            draw_junction(ax, world, 0, title, status)
+        yield figure
+        if any(world.ended[0] for world in worlds):
+            return

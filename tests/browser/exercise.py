@@ -212,7 +212,7 @@ PAUSE = (
 
 
 def exercise_animations(opened: NotebookPage) -> list[str]:
-    """Play every animation and move its frame slider; both must change the slider and the picture."""
+    """Play every animation and move its frame slider, by keys and by touch: slider and picture must change."""
     faults = []
     for animation in opened.page.locator(f"{OUTPUT} .marl-animation").all():
         name = f"cell {animation.evaluate(CELL_INDEX)}, an animation"
@@ -241,6 +241,11 @@ def exercise_animations(opened: NotebookPage) -> list[str]:
             slider.press(key)
             if _changed(opened, animation, before) is None:
                 faults.append(f"{name}: the frame stays the same after {key} on its slider")
+        slider.press("Home")
+        before, box = animation.evaluate(FRAME), slider.bounding_box()
+        slider.tap(position={"x": box["width"] - 2, "y": box["height"] / 2})
+        if _changed(opened, animation, before) is None:
+            faults.append(f"{name}: the frame stays the same after a tap on its slider")
     return faults
 
 

@@ -21,8 +21,8 @@ from marl_lessons.envs.markov_game import MarkovGame
 from marl_lessons.evaluation import distance_to_optimum, greedy_return, running_mean
 from marl_lessons.solvers import Solution, policy_iteration
 from marl_lessons.viz.curves import draw_seeds, in_thousands
+from marl_lessons.viz.one_agent.tables import draw_decisions
 from marl_lessons.viz.style import BLUE, GREY, LINES, VERMILION, new_figure
-from marl_lessons.viz.tables import draw_decisions
 
 ERROR_LABEL = "largest |Q - Q*|, share of range"
 ON_A_LINE = {"ha": "right", "va": "bottom", "color": "#444444"}

@@ -16,8 +16,8 @@ from marl_lessons.solvers import (
     value_iteration,
 )
 from marl_lessons.viz.cars import draw_approach
+from marl_lessons.viz.one_agent.tables import draw_advantages, draw_approach_values, draw_decisions
 from marl_lessons.viz.style import BLUE, GREEN, GREY, LINES, VERMILION, new_figure
-from marl_lessons.viz.tables import draw_advantages, draw_approach_values, draw_decisions
 
 VALUE_LIMITS = (-18.0, 9.0)
 YELLOW = 1

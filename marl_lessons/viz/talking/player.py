@@ -18,7 +18,7 @@ from marl_lessons.envs.cars.junction_roads import STEPS, network
 from marl_lessons.evaluation.talk.influence import TalkFrames
 from marl_lessons.viz.cars import (
     HEADING_COLOURS,
-    SIDE_BY_SIDE,
+    beside_each_other,
     draw_junction,
     draw_road_car,
     draw_star,
@@ -104,16 +104,6 @@ def _draw_road(
     cars = f"{len(there)} car{'s' if len(there) != 1 else ''}"
     status = f"{cars}, {int(otherwise.sum())} would do otherwise if nothing were said"
     ax.set_xlabel(status, fontsize=9, color=BLACK, loc="left")
-
-
-def beside_each_other(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Middles ``[n, 2]`` of cars in ``cells[n, 2]``, beside each other where they share one, and how far aside ``[n]`` each is.
-
-    Of k cars that share a cell the first is at 1 - k, the next at 3 - k, and so on to k - 1; one alone is at 0.
-    """
-    same = (cells[:, None] == cells).all(axis=2)
-    side, count = 2 * np.tril(same, -1).sum(axis=1) + 1 - same.sum(axis=1), same.sum(axis=1)
-    return cells + SIDE_BY_SIDE * (side / np.maximum(count - 1, 1))[:, None], side
 
 
 def _draw_box(ax: Axes, middle: np.ndarray, i: int, colour: np.ndarray, speaks: bool) -> None:

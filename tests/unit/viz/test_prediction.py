@@ -34,8 +34,7 @@ def test_every_option_has_a_reason_worth_reading(lesson: str) -> None:
         assert len(set(question.options)) == len(question.options), name
         for text in (question.text, *question.options, *question.reasons):
             assert not FORBIDDEN.search(text), f"{lesson}.{name}: {text}"
-        if question.label == "Predict":  # the quiz answers in a few words and points to the lesson
-            assert all(len(reason.split()) >= 8 for reason in question.reasons), name
+        assert all(len(reason.split()) >= 8 for reason in question.reasons), name
 
 
 def test_answering_gives_the_reason_and_the_right_answer() -> None:

@@ -12,12 +12,12 @@ from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Polygon,
 
 from marl_lessons.envs.cars.junction_roads import LEVELS, network
 from marl_lessons.evaluation.talk.influence import TalkFrames
+from marl_lessons.viz.cars import beside_each_other
 from marl_lessons.viz.style import BLACK, LIGHT_COLOURS, ORANGE, png
 from marl_lessons.viz.talking.player import (
     LINES_TO,
     WIDEST,
     acts_otherwise,
-    beside_each_other,
     draw_talk,
     near_each_other,
 )
@@ -178,13 +178,6 @@ def test_speakers_of_one_word_share_a_box():
     assert texts == [",".join(str(i + 1) for i in np.flatnonzero(EASY.active[2, 0]))]
     places = np.array([[0, 0], [3, 0], [1, 1], [4, 0.5], [0, 3]])
     assert near_each_other(places, np.array([1, 2])) == [[0, 2], [1, 3], [4]]
-
-
-def test_cars_that_share_a_cell_stand_beside_each_other():
-    middles, side = beside_each_other(np.array([[3, 2], [3, 3], [3, 2], [0, 3], [3, 3], [3, 3]]))
-    assert side.tolist() == [-1, -2, 1, 0, 0, 2]
-    shift = middles - [[3, 2], [3, 3], [3, 2], [0, 3], [3, 3], [3, 3]]
-    assert np.allclose(shift, 0.2 * np.array([[-1], [-1], [1], [0], [0], [1]]))
 
 
 def test_no_cars_no_words_or_one_number_can_be_drawn():
