@@ -16,6 +16,9 @@ from marl_lessons.evaluation.recorded import Curves
 from marl_lessons.viz.curves import in_thousands
 from marl_lessons.viz.style import BLACK, BLUE, LINES, new_figure
 
+LEVEL_LINES = ("--", ":", "-.", (0, (6, 2, 1, 2, 1, 2)))
+DEEPEST = 1.8  # the axis of returns ends at so many times the lowest level, if there are levels
+ALL = "all"  # explorations
 Panels = Mapping[str, tuple[str, Mapping[str, np.ndarray]]]
 
 
@@ -38,11 +41,6 @@ def draw_moving_parts(env_steps: np.ndarray, panels: Panels) -> Figure:
         in_thousands(ax)
         ax.legend(loc="upper right")
     return figure
-
-
-LEVEL_LINES = ("--", ":", "-.", (0, (6, 2, 1, 2, 1, 2)))
-DEEPEST = 1.8  # the axis of returns ends at so many times the lowest level, if there are levels
-ALL = "all"
 
 
 def draw_convergence(
