@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 
 from marl_lessons.checks import as_generator
-from marl_lessons.envs.particles.scenes import Scene
 from marl_lessons.envs.particles.worlds import ParticleWorlds
 from marl_lessons.envs.stepping import are_continuous
 
@@ -123,19 +122,6 @@ def check_vectors(worlds) -> ParticleWorlds:
             f"worlds: expected particle worlds with continuous_actions=True, got {worlds!r:.80}"
         )
     return worlds
-
-
-def check_frames(name: str, frames, scene: Scene) -> Frames:
-    """Recorded episodes of a ``scene`` as they are; raises ValueError naming ``scene`` or ``name`` for anything else."""
-    if not isinstance(scene, Scene):
-        raise ValueError(f"scene: expected a Scene, as worlds.scene, got {scene!r:.80}")
-    if not isinstance(frames, Frames):
-        raise ValueError(f"{name}: expected Frames as record(...) makes them, got {frames!r:.80}")
-    if frames.positions.shape[2:] != (len(scene.sizes), 2):
-        raise ValueError(
-            f"{name}.positions: expected (T+1, E, {len(scene.sizes)}, 2) of {scene.name}, got {frames.positions.shape}"
-        )
-    return frames
 
 
 def _replace_where(which: np.ndarray, new: Probes, old: Probes) -> Probes:

@@ -1,4 +1,4 @@
-"""The player of recorded episodes: one world at one moment, and what the agents have earned so far, beside known ways to act."""
+"""The player of recorded episodes: one world at one moment, and what its agents have earned so far. Lesson 09."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from marl_lessons.checks import as_indices
 from marl_lessons.envs.particles.scenes import Scene
-from marl_lessons.evaluation.particles.frames import Frames, check_frames
+from marl_lessons.evaluation.particles.frames import Frames
 from marl_lessons.viz.everyone.particles import draw_frame
 from marl_lessons.viz.style import BLACK, BLUE, new_figure
 
@@ -37,16 +36,8 @@ def draw_player(
     to call the moments of training. Left the world, with the path so far and faintly the rest; right the rewards added up,
     the mean over the agents. The returns' axis depends on the start alone, so pictures of one start can be compared.
     """
-    recordings = _as_recordings(frames_by_label, references, scene)
-    if not isinstance(method, str) or method not in frames_by_label:
-        raise ValueError(f"method is {method!r:.80}; allowed are {tuple(frames_by_label)!r:.200}")
-    stages = frames_by_label[method]
-    moment = int(as_indices("moment", moment, (), len(stages)))
-    if moments is not None and not (isinstance(moments, list | tuple) and len(moments) == len(stages)):  # fmt: skip
-        raise ValueError(f"moments: a list of {len(stages)} names is needed, got {moments!r:.80}")
-    shown = stages[moment]
-    start = int(as_indices("start", start, (), len(shown.goals)))
-    t = int(as_indices("t", t, (), len(shown.positions)))
+    shown = frames_by_label[method][moment]
+    recordings = [*references.values(), *(f for stages in frames_by_label.values() for f in stages)]
     figure, (left, right) = new_figure(1, 2, size=(7.8, 3.5))
     left.set_position((0.015, 0.085, 0.37, 0.82))
     right.set_position((0.475, 0.235, 0.51, 0.67))
@@ -59,7 +50,7 @@ def draw_player(
 
 
 def returns_so_far(frames: Frames) -> np.ndarray:
-    """``[T+1, E]``: the rewards added up to each moment, the mean over the agents. A pure function of checked frames."""
+    """``[T+1, E]``: the rewards added up to each moment, the mean over the agents."""
     earned = frames.rewards.mean(axis=2).cumsum(axis=0)
     return np.concatenate([np.zeros((1, earned.shape[1])), earned])
 
@@ -71,11 +62,11 @@ def _draw_returns(
 
     Returns below the ``floor`` are out of the picture, a triangle stands for them.
     """
-    steps = np.arange(len(path))
+    steps, look = np.arange(len(path)), {"color": BLUE, "linestyle": "-"}
     for (name, line), style in zip(known.items(), REFERENCE_LINES * len(known)):
         ax.plot(line, color=BLACK, linestyle=style, linewidth=1.1, label=f"{name}: {line[-1]:.1f}")
-    ax.plot(steps[t:], path[t:], color=BLUE, linestyle="-", linewidth=1.2, alpha=0.35)
-    ax.plot(steps[: t + 1], path[: t + 1], color=BLUE, linestyle="-", linewidth=2.4)
+    ax.plot(steps[t:], path[t:], linewidth=1.2, alpha=0.35, **look)
+    ax.plot(steps[: t + 1], path[: t + 1], linewidth=2.4, **look)
     shape = "o" if path[t] >= floor else "v"
     ax.plot(t, max(path[t], floor), shape, color=BLUE, markeredgecolor=BLACK, zorder=5, clip_on=False)  # fmt: skip
     top = max(0.04 * -floor, 1.06 * max(line.max() for line in (path, *known.values())))
@@ -91,29 +82,3 @@ def _floor(ends: list[float], known: Mapping[str, np.ndarray]) -> float:
     worst = min(*ends, -1.0)
     lowest = min((path[-1] for path in known.values()), default=worst)
     return max(worst, DEEPEST * lowest) if lowest < 0 else worst
-
-
-def _as_recordings(frames_by_label, references, scene: Scene) -> list[Frames]:
-    """All recordings in one list."""
-    for name, given in (("frames_by_label", frames_by_label), ("references", references)):
-        if not isinstance(given, Mapping):
-            raise ValueError(f"{name}: expected recordings by name, got {given!r:.80}")
-    named = {f"references[{k!r:.40}]": frames for k, frames in references.items()}
-    for label, stages in frames_by_label.items():
-        if not isinstance(stages, list | tuple) or not stages:
-            raise ValueError(f"frames_by_label[{label!r:.40}]: expected a list, got {stages!r:.80}")
-        named |= {f"frames_by_label[{label!r:.40}][{k}]": f for k, f in enumerate(stages)}
-    if len(named) == len(references):
-        raise ValueError("frames_by_label: expected one method or more, got none")
-    first = None
-    for name, frames in named.items():
-        check_frames(name, frames, scene)
-        first = frames if first is None else first
-        alike = frames.positions.shape == first.positions.shape
-        if not alike or not np.array_equal(frames.positions[0], first.positions[0]):
-            raise ValueError(
-                f"{name}: expected episodes as long as the others, from the same starts"
-            )
-        if not np.array_equal(frames.goals, first.goals):
-            raise ValueError(f"{name}: expected the same goals as in the others")
-    return list(named.values())

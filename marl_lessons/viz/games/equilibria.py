@@ -47,9 +47,8 @@ def draw_values(ax: Axes, equilibria: list[MarkovEquilibrium], title: str) -> No
 
 def draw_who_goes(ax: Axes, equilibrium: MarkovEquilibrium, title: str) -> None:
     """A map by both cars' cells to go: who goes; where somebody mixes, both probabilities of going."""
-    distance = DISTANCE
     go = [
-        policy[:-1, GO].reshape(distance + 1, distance + 1)[1:, 1:]
+        policy[:-1, GO].reshape(DISTANCE + 1, DISTANCE + 1)[1:, 1:]
         for policy in equilibrium.policies
     ]
     for (row, column), _ in np.ndenumerate(go[0]):
@@ -58,9 +57,9 @@ def draw_who_goes(ax: Axes, equilibrium: MarkovEquilibrium, title: str) -> None:
         look = {"facecolor": colour, "edgecolor": "white", "linewidth": 1.5}
         ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, **look))
         ax.text(column, row, text, ha="center", va="center", fontsize=7.5)
-    ax.set(xlim=(-0.5, distance - 0.5), ylim=(distance - 0.5, -0.5))
-    ax.set_xticks(range(distance), range(1, distance + 1), fontsize=8)
-    ax.set_yticks(range(distance), range(1, distance + 1), fontsize=8)
+    ax.set(xlim=(-0.5, DISTANCE - 0.5), ylim=(DISTANCE - 0.5, -0.5))
+    ax.set_xticks(range(DISTANCE), range(1, DISTANCE + 1), fontsize=8)
+    ax.set_yticks(range(DISTANCE), range(1, DISTANCE + 1), fontsize=8)
     ax.set_title(title, fontsize=8.5)
     ax.tick_params(length=0)
     ax.grid(False)
