@@ -140,7 +140,7 @@ class ParallelWorlds(CheckedWorlds):
 
     def _listed(self, e: int) -> np.ndarray:
         """``[n]`` booleans: whom environment ``e`` lists among its agents."""
-        return np.array([name in self.envs[e].agents for name in self.names])
+        return np.array([name in (self.envs[e].agents or ()) for name in self.names])
 
     def _told(self, infos, key: str, default: bool) -> np.ndarray:
         """``[n]`` booleans: the entry ``key`` in each agent's infos, ``default`` where there is none."""

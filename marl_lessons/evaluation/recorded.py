@@ -136,7 +136,10 @@ def _block(curves: Curves, decimals: int) -> str:
 
 
 def _load(path) -> dict:
-    content = json.loads(Path(path).read_text(encoding="utf-8"))
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"path: {path} is no file of curves: {error}") from error
     for table in ("about", "curves"):
         if not isinstance(content, dict) or not isinstance(content.get(table), dict):
             raise ValueError(f"path: {path} has no table {table}")

@@ -93,9 +93,10 @@ def pareto_set(game) -> np.ndarray:
     joint actions are compared, not mixtures of them.
     """
     payoffs = payoffs_of(game)
-    points = np.stack([exact(mine).ravel() for mine in payoffs], axis=1)
-    difference = points[None] - points[:, None]  # [a, b, n]: what b pays more than a
-    dominated = (difference >= 0).all(axis=2) & (difference > 0).any(axis=2)
+    ranks = [np.unique(exact(mine), return_inverse=True)[1].ravel() for mine in payoffs]
+    points = np.stack(ranks, axis=1)  # only their order counts
+    no_less, more = points[None] >= points[:, None], points[None] > points[:, None]  # [a, b, n]
+    dominated = no_less.all(axis=2) & more.any(axis=2)
     return ~dominated.any(axis=1).reshape(payoffs.shape[1:])
 
 
@@ -126,7 +127,7 @@ def nash_equilibria(game) -> NashEquilibria:
     A strategy x, divided by what the other agent's best response to it earns, lies in {x ≥ 0, R^T x ≤ 1}, payoffs being
     positive. At an equilibrium every action is not played or a best response, so that both strategies sit at vertices
     (von Stengel in Nisan et al. 2007, Algorithm 3.5). A game is degenerate if some strategy that mixes k actions has more
-    than k best responses. The work grows exponentially with the number of actions: beyond about 10 each it takes seconds.
+    than k best responses. The work grows exponentially with the number of actions: 10 each take seconds, 12 a minute.
     """
     row_payoffs, column_payoffs = (exact(mine) for mine in payoffs_of(game, n_agents=2))
     m, n = row_payoffs.shape

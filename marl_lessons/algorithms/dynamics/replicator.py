@@ -37,6 +37,7 @@ class Trajectory:
     __repr__ = short_repr
 
 
+@np.errstate(under="ignore")  # a share may become 0
 def replicator(
     game, start: Strategies, duration: float, step: float = 0.01, method: str = "symplectic"
 ) -> Trajectory:

@@ -152,6 +152,7 @@ def as_independent_config(config: TabularConfig | None, n_agents: int) -> Indepe
     return config
 
 
+@np.errstate(under="ignore")  # a probability may become 0
 def independent_q_learning(
     game: MarkovGame,
     config: TabularConfig | None = None,

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from marl_lessons.checks import as_count, as_number
+from marl_lessons.checks import as_choice, as_count, as_number
 
 
 class Progress(NamedTuple):
@@ -114,8 +114,7 @@ class Linear:
     def __post_init__(self):
         _check_fields(self, start=1.0, end=1.0)
         object.__setattr__(self, "over", as_count("over", self.over))
-        if self.per not in ("episode", "step"):
-            raise ValueError(f"per is {self.per!r:.80}; allowed are 'episode' and 'step'")
+        as_choice("per", self.per, ("episode", "step"))
 
     def __call__(self, progress: Progress) -> np.ndarray | float:
         """The value in each seed's present episode, ``[E, 1]``, or at this step."""

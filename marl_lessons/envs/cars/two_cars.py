@@ -8,6 +8,7 @@ from marl_lessons.checks import as_count, as_float_array, as_number
 from marl_lessons.envs.markov_game import MarkovGame, single_rewards
 
 WAIT, GO = 0, 1
+FARTHEST = 30  # cells; the tables grow with the fourth power: 200 MB there, 22 GB at 100
 
 
 def two_cars(
@@ -31,6 +32,8 @@ def two_cars(
     state is "crashed".
     """
     distance = as_count("distance", distance)
+    if distance > FARTHEST:
+        raise ValueError(f"distance is {distance}; allowed are 1 to {FARTHEST}")
     slip = as_number("slip", slip, 0.0, 1.0)
     crash, passing, step = single_rewards(
         crash_reward=crash_reward, pass_reward=pass_reward, step_reward=step_reward

@@ -76,7 +76,6 @@ def total_force(own: np.ndarray, positions: np.ndarray, pairs: Pairs) -> np.ndar
     return own + np.tensordot(pairs.signs, contacts, axes=1)
 
 
-@np.errstate(under="ignore")  # what is never pushed comes to rest
 def next_velocities(
     velocities: np.ndarray, forces: np.ndarray, max_speeds: np.ndarray
 ) -> np.ndarray:

@@ -97,6 +97,7 @@ class ParticleWorlds(CheckedWorlds):
         self._ages[which], self._ended[which] = 0, False
         return self._observations()
 
+    @np.errstate(under="ignore")  # what is no longer pushed comes to rest
     def _advance(self, actions: np.ndarray, rng: np.random.Generator) -> BatchedStep:
         vectors = actions if self.action_sizes else one_hot(actions, max(self.n_actions))
         vectors = np.array(vectors.transpose(1, 2, 0), dtype=float, order="C")

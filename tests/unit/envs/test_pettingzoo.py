@@ -290,6 +290,8 @@ class Lanterns(ParallelEnv):
             del rewards["c"]
         if self.lie == "vanishes":
             self.agents = self.agents[:-1]
+        if self.lie == "no list":
+            self.agents = None
         if self.lie == "lingers":
             self.agents = present
         return self._look(present), rewards, over, cut, {a: {} for a in present}
@@ -380,7 +382,8 @@ def test_other_spaces_are_refused(seen, acts, message):
 
 
 @pytest.mark.parametrize("lie, message", [("forgets", "nothing about 'c'"), ("vanishes", "'c' left"),
-                                          ("sees too much", "'c' sees 3 numbers")])  # fmt: skip
+                                          ("sees too much", "'c' sees 3 numbers"),
+                                          ("no list", "'b' left")])  # fmt: skip
 def test_environments_that_break_the_rules_are_refused(lie, message):
     worlds, rng = from_parallel_env(lambda: Lanterns(lie=lie)), np.random.default_rng(0)
     with pytest.raises(ValueError, match=f"^make_env: .*{message}"):

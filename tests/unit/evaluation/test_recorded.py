@@ -107,10 +107,12 @@ def test_only_curves_by_label_are_written(tmp_path, bad):
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize("text", ["[]", '{"about": {}}', '{"about": {}, "curves": {"x": {}}}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", 100_000 * "[", "[]", '{"about": {}}', '{"about": {}, "curves": {"x": {}}}']
+)
 def test_a_file_without_curves_is_refused(tmp_path, text):
     (tmp_path / "c.json").write_text(text)
-    with pytest.raises(ValueError, match=r"^path"):
+    with pytest.raises(ValueError, match=r"^path: .*c.json"):
         load_curves(tmp_path / "c.json")
 
 

@@ -169,6 +169,15 @@ def test_the_pareto_set(seed, shape, kind):
         assert found[a] == (not dominated)
 
 
+def test_the_pareto_set_of_many_joint_actions():
+    payoffs = np.random.default_rng(0).permutation(7_200).reshape(2, 60, 60)
+    first = np.argsort(-payoffs[0], axis=None)  # from best to worst for agent 0: agent 1's records
+    best_so_far = np.maximum.accumulate(payoffs[1].ravel()[first])
+    expected = np.zeros(3_600, dtype=bool)
+    expected[first] = payoffs[1].ravel()[first] == best_so_far
+    assert np.array_equal(pareto_set(payoffs).ravel(), expected)
+
+
 @pytest.mark.parametrize("scale", [1e-12, 1e-6, 1e6, 1e10])
 @pytest.mark.parametrize("offset", [0.0, 1.0])
 def test_the_scale_of_payoffs_does_not_matter(scale, offset):

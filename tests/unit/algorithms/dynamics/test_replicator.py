@@ -275,3 +275,11 @@ def test_bad_input_of_the_conserved_quantity_is_named():
 def test_h_is_minus_infinity_at_the_border():
     border = Trajectory(np.zeros(1), (np.array([[1.0, 0.0]]), np.array([[0.5, 0.5]])))
     assert conserved_quantity(border, MIDDLE).tolist() == [-np.inf]
+
+
+@pytest.mark.parametrize("method", ["symplectic", "euler"])
+def test_a_share_may_vanish_whatever_numpy_is_told_to_raise(method):
+    dilemma = [[[3, 0], [5, 1]], [[3, 5], [0, 1]]]
+    with np.errstate(all="raise"):
+        path = replicator(dilemma, MIDDLE, 1_500.0, step=0.1, method=method)
+    assert path.strategies[0][-1] == pytest.approx([0, 1], abs=1e-12)

@@ -281,7 +281,7 @@ def test_a_lenient_agent_that_never_learns_keeps_its_policy():
 
 def test_temperatures_that_fall_to_zero_do_no_harm():
     config = IndependentConfig(3_000, 0.2, optimism=Lenient(decay=0.1, diffusion=0.0), n_records=1)
-    with np.errstate(all="raise", under="ignore"):
+    with np.errstate(all="raise"):
         history = independent_q_learning(GAMES["three unequal"], config, 3)
     assert np.isfinite(history.q[history.q > -np.inf]).all() and not np.isnan(history.q).any()
 

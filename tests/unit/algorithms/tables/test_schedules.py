@@ -121,7 +121,7 @@ NO_SHARE = (-0.1, 1.1, float("nan"), float("inf"), None, "fast", [0.5], True, 1j
         (
             Linear,
             {"start": 1.0, "end": 0.1, "over": 5},
-            {"start": NO_SHARE, "end": NO_SHARE, "over": (0, 2.5, "5", None, True), "per": ("steps", None)},
+            {"start": NO_SHARE, "end": NO_SHARE, "over": (0, 2.5, "5", None, True), "per": ("steps", None, np.ones(2))},
         ),
         (PerAgent, {"name": "values"}, {"values": (None, 0.1, (), "ab", {}, (0.1, PerVisit), (0.1, 2))}),
     ],

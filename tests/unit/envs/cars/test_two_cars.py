@@ -109,7 +109,7 @@ def test_without_urgency_both_cars_pay_the_step_reward():
 @pytest.mark.parametrize(
     "name, values",
     [
-        ("distance", (0, 1.0, "2", None, True)),
+        ("distance", (0, 31, 1.0, "2", None, True)),
         ("slip", (-0.1, 1.1, float("nan"), None, "ice")),
         *[
             (name, (float("nan"), float("-inf"), None, "a"))

@@ -250,6 +250,16 @@ def test_a_state_that_tells_no_kind_is_taken_for_one_of_these_worlds():
     np.testing.assert_array_equal(other.positions, worlds.positions)
 
 
+@pytest.mark.parametrize("physics", ["mpe2", "openai"])
+def test_forces_too_small_for_a_number_are_0_whatever_numpy_is_told_to_raise(physics):
+    worlds, rng = simple_spread(200, physics=physics), np.random.default_rng(0)
+    with np.errstate(all="raise"):
+        worlds.reset(rng)
+        for _ in range(25):
+            worlds.step(np.zeros((200, 3), int), rng)
+    assert worlds.ended.all() and np.isfinite(worlds.velocities).all()
+
+
 def test_words_are_plain_text_in_a_kind():
     """NumPy's own kind of text could not be kept in a file."""
     for make in (simple_spread, simple_speaker_listener):
