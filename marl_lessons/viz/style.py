@@ -73,6 +73,8 @@ def png(figure: Figure, colours: int | None = None) -> bytes:
     """
     from PIL import Image, PngImagePlugin
 
+    if not isinstance(figure, Figure):
+        raise ValueError(f"figure: expected a Figure, as draw(…) should return, got {figure!r:.80}")
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close(figure)
     buffer = io.BytesIO()

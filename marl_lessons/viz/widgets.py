@@ -170,7 +170,9 @@ def _as_option(name: str, value, pairs: list[tuple[str, object]]):
     allowed = [option for _, option in pairs]
     for option in allowed:
         numbers = isinstance(value, Real) and isinstance(option, Real)
-        if option == value or (numbers and math.isclose(option, value, rel_tol=1e-9)):
+        if option == value or (
+            numbers and math.isclose(option, value, rel_tol=1e-9, abs_tol=1e-12)
+        ):
             return option
     raise ValueError(f"{name} is {value!r:.80}; allowed are {allowed!r:.200}")
 

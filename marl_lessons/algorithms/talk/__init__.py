@@ -14,16 +14,3 @@ from marl_lessons.algorithms.talk.worlds import (
     MessageBuffer,
     greedy_in_worlds,
 )
-
-__all__ = [
-    "GatedWorlds",
-    "Heard",
-    "Language",
-    "ListeningWorlds",
-    "MessageBuffer",
-    "SignallingHistory",
-    "crossing_language",
-    "greedy_in_worlds",
-    "junction_language",
-    "signalling_q_learning",
-]

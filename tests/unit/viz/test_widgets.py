@@ -152,6 +152,7 @@ def test_a_value_is_found_within_rounding() -> None:
         (span, (0.3, 0.7), (0.1 * 3, 0.1 * 7)),
     ):
         assert make_control("p", np.linspace(0, 1, 11), value).value == expected
+    assert abs(slider("p", np.arange(-0.3, 0.4, 0.1), 0).value) < 1e-12
     with pytest.raises(ValueError, match=r"^value is 0.31; allowed are \[0.0, 0.1, "):
         slider("p", np.linspace(0, 1, 11), 0.31)
 
@@ -334,3 +335,14 @@ def test_a_moment_does_not_count_among_the_four_controls():
     )
     with pytest.raises(ValueError, match=r"^controls: 5 given"):
         Interactive(lambda **values: draw_dot(), "A dot.", e=slider("e", [1]), **four)
+
+
+def test_a_drawing_that_returns_nothing_is_told_so():
+    for show in (
+        lambda: Interactive(lambda a: None, "Nothing.", a=slider("a", [1, 2])),
+        lambda: Animation([None], "Nothing."),
+    ):
+        with pytest.raises(
+            ValueError, match=r"^figure: expected a Figure, as draw\(…\) should return, got None"
+        ):
+            show()
