@@ -153,27 +153,19 @@ def test_counts():
         refuses(as_count, value, low=low)
 
 
-@pytest.mark.parametrize(
-    "use",
-    [
-        lambda: as_number("argument", "0.5"),
-        lambda: as_number("argument", True),
-        lambda: as_number("argument", np.True_),
-        lambda: as_number("argument", np.array(0.5)),
-        lambda: as_number("argument", np.complex128(0.5)),
-        lambda: as_number("argument", -(10**400)),
-        lambda: as_number("argument", 10**5000),
-        lambda: as_number("argument", 10**400),
-        lambda: as_float_array("argument", [10**400], (1,)),
-        lambda: as_float_array("argument", ["0.5"], (1,)),
-        lambda: as_float_array("argument", np.array([0.5], dtype=object), (1,)),
-        lambda: as_float_array("argument", np.array(["2020-01-01"], dtype="datetime64[D]"), (1,)),
-        lambda: as_float_array("argument", np.array([1j]), (1,)),
-        lambda: as_float_array("argument", torch.ones(1, requires_grad=True), (1,)),
-        lambda: as_indices("argument", [[0], [0, 1]], (2, 1), 3),
-        lambda: as_indices("argument", np.array([2**64 - 1], dtype=np.uint64), (1,), 3),
-    ],
-)
+@pytest.mark.parametrize("use", [
+    lambda: as_number("argument", "0.5"), lambda: as_number("argument", True),
+    lambda: as_number("argument", np.True_), lambda: as_number("argument", np.array(0.5)),
+    lambda: as_number("argument", np.complex128(0.5)), lambda: as_number("argument", -(10**400)),
+    lambda: as_number("argument", 10**5000), lambda: as_number("argument", 10**400),
+    lambda: as_float_array("argument", [10**400], (1,)), lambda: as_float_array("argument", ["0.5"], (1,)),
+    lambda: as_float_array("argument", np.array([0.5], dtype=object), (1,)),
+    lambda: as_float_array("argument", np.array(["2020-01-01"], dtype="datetime64[D]"), (1,)),
+    lambda: as_float_array("argument", np.array([1j]), (1,)),
+    lambda: as_float_array("argument", torch.ones(1, requires_grad=True), (1,)),
+    lambda: as_indices("argument", [[0], [0, 1]], (2, 1), 3),
+    lambda: as_indices("argument", np.array([2**64 - 1], dtype=np.uint64), (1,), 3),
+])  # fmt: skip
 def test_refused_by_name(use):
     with pytest.raises(ValueError, match="argument"):
         use()

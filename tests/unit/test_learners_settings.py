@@ -19,21 +19,10 @@ def test_planners_want_a_game(mdp):
             use(mdp)
 
 
-@pytest.mark.parametrize(
-    "policy",
-    [
-        None,
-        "best",
-        1.0,
-        UNIFORM[:-1],
-        UNIFORM[:, :1],
-        UNIFORM.T,
-        UNIFORM * 1.1,
-        -UNIFORM,
-        UNIFORM * NAN,
-        [[1.0], [0.5, 0.5]],
-    ],
-)
+@pytest.mark.parametrize("policy", [
+    None, "best", 1.0, UNIFORM[:-1], UNIFORM[:, :1], UNIFORM.T, UNIFORM * 1.1, -UNIFORM, UNIFORM * NAN,
+    [[1.0], [0.5, 0.5]],
+])  # fmt: skip
 def test_wrong_policies(policy):
     with pytest.raises(ValueError, match="policy"):
         policy_evaluation(crossroads(), policy)
@@ -70,72 +59,37 @@ class Table:
 SURE = {0: {0: [(1.0, 0, 0.0, False)]}}
 
 
-@pytest.mark.parametrize(
-    "env",
-    [
-        None,
-        3,
-        "env",
-        Table(),
-        Table(P=None),
-        Table(P={}),
-        Table(P=[1]),
-        Table(P=SURE),
-        Table(P={1: {0: [(1.0, 1, 0.0, False)]}}, initial_state_distrib=[1.0]),
-        Table(
-            P={0: {0: [(1.0, 0, 0.0, False)]}, 1: {1: [(1.0, 0, 0.0, False)]}},
-            initial_state_distrib=[1.0, 0.0],
-        ),
-        Table(P={0: {0: [(1.0, 5, 0.0, False)]}}, initial_state_distrib=[1.0]),
-        Table(P={0: {0: [(1.0, -1, 0.0, False)]}}, initial_state_distrib=[1.0]),
-        Table(P=SURE, initial_state_distrib=[0.5, 0.5]),
-        Table(P=SURE, initial_state_distrib="x"),
-    ],
-)
+@pytest.mark.parametrize("env", [
+    None, 3, "env", Table(), Table(P=None), Table(P={}), Table(P=[1]), Table(P=SURE),
+    Table(P={1: {0: [(1.0, 1, 0.0, False)]}}, initial_state_distrib=[1.0]),
+    Table(P={0: {0: [(1.0, 0, 0.0, False)]}, 1: {1: [(1.0, 0, 0.0, False)]}}, initial_state_distrib=[1.0, 0.0]),
+    Table(P={0: {0: [(1.0, 5, 0.0, False)]}}, initial_state_distrib=[1.0]),
+    Table(P={0: {0: [(1.0, -1, 0.0, False)]}}, initial_state_distrib=[1.0]),
+    Table(P=SURE, initial_state_distrib=[0.5, 0.5]), Table(P=SURE, initial_state_distrib="x"),
+])  # fmt: skip
 def test_wrong_environments(env):
     with pytest.raises(ValueError, match="env"):
         MarkovGame.from_gymnasium(env, 0.9)
 
 
-@pytest.mark.parametrize(
-    "name, use",
-    [
-        ("tolerance", lambda: policy_evaluation(crossroads(), UNIFORM, tolerance="x")),
-        ("max_sweeps", lambda: policy_evaluation(crossroads(), UNIFORM, max_sweeps=0)),
-    ],
-)
+@pytest.mark.parametrize("name, use", [
+    ("tolerance", lambda: policy_evaluation(crossroads(), UNIFORM, tolerance="x")),
+    ("max_sweeps", lambda: policy_evaluation(crossroads(), UNIFORM, max_sweeps=0)),
+])  # fmt: skip
 def test_refused_by_name(name, use):
     with pytest.raises(ValueError, match=name):
         use()
 
 
-@pytest.mark.parametrize(
-    "table",
-    [
-        {0: 5},
-        {1: {0: [(1.0, 0, 0.0, False)]}, 0: 5},
-        {"a": {}, 0: {}},
-        {"a": {0: [(1.0, 0, 0.0, False)]}},
-        {0: {}},
-        {0: {"go": [(1.0, 0, 0.0, False)]}},
-        {0: {0: None}},
-        {0: {0: "ab"}},
-        {0: {0: []}},
-        {0: {0: [5]}},
-        {0: {0: [(1.0, 0)]}},
-        {0: {0: [(1.0, 0, 0.0, False, "more")]}},
-        {0: {0: [("1.0", 0, 0.0, False)]}},
-        {0: {0: [(NAN, 0, 0.0, False)]}},
-        {0: {0: [(-0.5, 0, 0.0, False), (1.5, 0, 0.0, False)]}},
-        {0: {0: [(0.5, 0, 0.0, False)]}},
-        {0: {0: [(1.0, 0, 0.0, False), (0.5, 0, 0.0, False)]}},
-        {0: {0: [(1.0, 0.0, 0.0, False)]}},
-        {0: {0: [(1.0, None, 0.0, False)]}},
-        {0: {0: [(1.0, 0, "much", False)]}},
-        {0: {0: [(1.0, 0, INF, False)]}},
-        {0: {0: [(1.0, 0, 0.0, "no")]}},
-    ],
-)
+@pytest.mark.parametrize("table", [
+    {0: 5}, {1: {0: [(1.0, 0, 0.0, False)]}, 0: 5}, {"a": {}, 0: {}}, {"a": {0: [(1.0, 0, 0.0, False)]}}, {0: {}},
+    {0: {"go": [(1.0, 0, 0.0, False)]}}, {0: {0: None}}, {0: {0: "ab"}}, {0: {0: []}}, {0: {0: [5]}},
+    {0: {0: [(1.0, 0)]}}, {0: {0: [(1.0, 0, 0.0, False, "more")]}}, {0: {0: [("1.0", 0, 0.0, False)]}},
+    {0: {0: [(NAN, 0, 0.0, False)]}}, {0: {0: [(-0.5, 0, 0.0, False), (1.5, 0, 0.0, False)]}},
+    {0: {0: [(0.5, 0, 0.0, False)]}}, {0: {0: [(1.0, 0, 0.0, False), (0.5, 0, 0.0, False)]}},
+    {0: {0: [(1.0, 0.0, 0.0, False)]}}, {0: {0: [(1.0, None, 0.0, False)]}}, {0: {0: [(1.0, 0, "much", False)]}},
+    {0: {0: [(1.0, 0, INF, False)]}}, {0: {0: [(1.0, 0, 0.0, "no")]}},
+])  # fmt: skip
 def test_malformed_transition_tables(table):
     env = Table(P=table, initial_state_distrib=np.eye(len(table))[0])
     with pytest.raises(ValueError, match=r"^env"):

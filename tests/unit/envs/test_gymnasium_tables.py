@@ -34,15 +34,12 @@ def greedy_episode(env, policy, discount: float, seed: int, limit: int = 5000):
     raise AssertionError("the optimal policy did not end the episode")
 
 
-@pytest.mark.parametrize(
-    "size, discount, value",
-    [
-        ("4x4", 0.99, 0.542026),
-        ("4x4", 0.9, 0.068891),
-        ("4x4", 1.0, 14 / 17),
-        ("8x8", 0.99, 0.414640),
-    ],
-)
+@pytest.mark.parametrize("size, discount, value", [
+    ("4x4", 0.99, 0.542026),
+    ("4x4", 0.9, 0.068891),
+    ("4x4", 1.0, 14 / 17),
+    ("8x8", 0.99, 0.414640),
+])  # fmt: skip
 def test_slippery_lake(size, discount, value):
     game = lake(discount, size)
     solved = policy_iteration(game).v @ game.initial
@@ -131,14 +128,10 @@ class Doubled(gymnasium.RewardWrapper):
         return 2 * reward
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: gymnasium.make(latest("Taxi"), fickle_passenger=True),
-        lambda: Doubled(gymnasium.make("FrozenLake-v1")),
-        lambda: gymnasium.make("FrozenLake-v1").unwrapped.__class__,
-    ],
-)
+@pytest.mark.parametrize("make", [
+    lambda: gymnasium.make(latest("Taxi"), fickle_passenger=True), lambda: Doubled(gymnasium.make("FrozenLake-v1")),
+    lambda: gymnasium.make("FrozenLake-v1").unwrapped.__class__,
+])  # fmt: skip
 def test_an_environment_that_does_not_play_by_its_table_is_refused(make):
     with pytest.raises(ValueError, match=r"^env: "):
         MarkovGame.from_gymnasium(make(), 0.9)

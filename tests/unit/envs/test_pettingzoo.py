@@ -180,16 +180,13 @@ def test_what_is_told_about_the_environment():
     assert env.action_space("agent_1") == spaces.Discrete(2)
 
 
-@pytest.mark.parametrize(
-    "arguments, name",
-    [
-        ((two_cars(),), "worlds: expected batched worlds as TrafficJunction"),
-        ((GameWorlds(two_cars(), 3),), "worlds: .* got 3"),
-        ((GameWorlds(two_cars(), 1), -1), "seed"),
-        ((GameWorlds(two_cars(), 1), 2**70), "seed"),
-        ((GameWorlds(two_cars(), 1), 1.5), "seed"),
-    ],
-)
+@pytest.mark.parametrize("arguments, name", [
+    ((two_cars(),), "worlds: expected batched worlds as TrafficJunction"),
+    ((GameWorlds(two_cars(), 3),), "worlds: .* got 3"),
+    ((GameWorlds(two_cars(), 1), -1), "seed"),
+    ((GameWorlds(two_cars(), 1), 2**70), "seed"),
+    ((GameWorlds(two_cars(), 1), 1.5), "seed"),
+])  # fmt: skip
 def test_bad_arguments_of_as_parallel_env(arguments, name):
     with pytest.raises(ValueError, match=f"^{name}"):
         as_parallel_env(*arguments)
@@ -658,20 +655,17 @@ def test_what_is_stretched_stays_between_the_bounds(vector, bounds):
 UNIT = spaces.Box(0, 1, (2,))
 
 
-@pytest.mark.parametrize(
-    "left, right, message",
-    [
-        (UNIT, spaces.Discrete(2), "'right' has the action space Discrete.2., 'left' has Box"),
-        (spaces.Discrete(2), UNIT, "'right' has the action space Box"),
-        (UNIT, spaces.MultiBinary(2), "'right' has the action space MultiBinary"),
-        (UNIT, spaces.Box(0, np.inf, (2,)), "'right' has the action space Box"),
-        (spaces.Box(-np.inf, 0, (2,)), UNIT, "'left' has the action space Box"),
-        (UNIT, spaces.Box(np.zeros(2, np.float32), np.array([1, 0], np.float32)), "'right'"),
-        (UNIT, spaces.Box(0, 1, (2, 2)), "'right' has the action space Box"),
-        (UNIT, spaces.Box(0, 1, ()), "'right' has the action space Box"),
-        (UNIT, spaces.Box(0, 9, (2,), np.int64), "'right' has the action space Box"),
-    ],
-)
+@pytest.mark.parametrize("left, right, message", [
+    (UNIT, spaces.Discrete(2), "'right' has the action space Discrete.2., 'left' has Box"),
+    (spaces.Discrete(2), UNIT, "'right' has the action space Box"),
+    (UNIT, spaces.MultiBinary(2), "'right' has the action space MultiBinary"),
+    (UNIT, spaces.Box(0, np.inf, (2,)), "'right' has the action space Box"),
+    (spaces.Box(-np.inf, 0, (2,)), UNIT, "'left' has the action space Box"),
+    (UNIT, spaces.Box(np.zeros(2, np.float32), np.array([1, 0], np.float32)), "'right'"),
+    (UNIT, spaces.Box(0, 1, (2, 2)), "'right' has the action space Box"),
+    (UNIT, spaces.Box(0, 1, ()), "'right' has the action space Box"),
+    (UNIT, spaces.Box(0, 9, (2,), np.int64), "'right' has the action space Box"),
+])  # fmt: skip
 def test_boxes_that_do_not_cross_are_refused(left, right, message):
     with pytest.raises(ValueError, match=f"^make_env: {message}.* finite low < high"):
         from_parallel_env(lambda: Scales({"left": left, "right": right}))

@@ -200,24 +200,10 @@ def test_the_same_generator_gives_the_same_run():
     assert np.array_equal(run(), run())
 
 
-@pytest.mark.parametrize(
-    "actions",
-    [
-        None,
-        0,
-        "go",
-        [0, 0],
-        [[0], [0]],
-        [[0, 2], [0, 0]],
-        [[0, -1], [0, 0]],
-        [[0.0, 0.0]] * 2,
-        [[True, True]] * 2,
-        [[0, None]] * 2,
-        [[0, 3], [0, 0]],
-        np.zeros((3, 2), dtype=int),
-        np.zeros((2, 2, 1), dtype=int),
-    ],
-)
+@pytest.mark.parametrize("actions", [
+    None, 0, "go", [0, 0], [[0], [0]], [[0, 2], [0, 0]], [[0, -1], [0, 0]], [[0.0, 0.0]] * 2, [[True, True]] * 2,
+    [[0, None]] * 2, [[0, 3], [0, 0]], np.zeros((3, 2), dtype=int), np.zeros((2, 2, 1), dtype=int),
+])  # fmt: skip
 def test_wrong_actions(actions):
     rng, worlds = np.random.default_rng(0), Worlds(two_cars(), 2)
     worlds.reset(rng)
@@ -267,21 +253,13 @@ def test_uint64_actions():
     worlds.step(np.ones((2, 1), dtype=np.uint64), np.random.default_rng(1))
 
 
-@pytest.mark.parametrize(
-    "name, use",
-    [
-        ("game", lambda: Worlds("game", 2)),
-        ("rng", lambda: Worlds(two_cars(), 2).reset(None)),
-        ("rng", lambda: Worlds(two_cars(), 2).reset(7)),
-        (
-            "which",
-            lambda: Worlds(two_cars(), 2).reset_where(
-                [[True], [True, False]], np.random.default_rng(0)
-            ),
-        ),
-        ("actions", lambda: Worlds(two_cars(), 2).step([[0, 1], [0]], np.random.default_rng(0))),
-    ],
-)
+@pytest.mark.parametrize("name, use", [
+    ("game", lambda: Worlds("game", 2)),
+    ("rng", lambda: Worlds(two_cars(), 2).reset(None)),
+    ("rng", lambda: Worlds(two_cars(), 2).reset(7)),
+    ("which", lambda: Worlds(two_cars(), 2).reset_where([[True], [True, False]], np.random.default_rng(0))),
+    ("actions", lambda: Worlds(two_cars(), 2).step([[0, 1], [0]], np.random.default_rng(0))),
+])  # fmt: skip
 def test_refused_by_name(name, use):
     with pytest.raises(ValueError, match=name):
         use()

@@ -135,19 +135,16 @@ class Changed:
                 setattr(self, member, value)
 
 
-@pytest.mark.parametrize(
-    "inside, name, values",
-    [
-        (CorridorWorlds(2, 2), "n_worlds", [0, "2"]),
-        (CorridorWorlds(2, 2), "n_agents", [True]),
-        (CorridorWorlds(2, 2), "n_actions", [[2, 2], (2,), (2, 0), 2]),
-        (CorridorWorlds(2, 2), "observation_sizes", [(3, 3, 3), (3, 2.5)]),
-        (CorridorWorlds(2, 2), "ended", [np.zeros(3, dtype=bool), [0, 1]]),
-        (CorridorWorlds(2, 2), "active", [np.ones(2, dtype=bool), np.ones((2, 2))]),
-        (VECTORS, "action_sizes", [[3, 5], (3,), (3, 0), (3, 5.0), 5]),
-        (VECTORS, "active", [np.zeros((2, 3), dtype=bool)]),
-    ],
-)
+@pytest.mark.parametrize("inside, name, values", [
+    (CorridorWorlds(2, 2), "n_worlds", [0, "2"]),
+    (CorridorWorlds(2, 2), "n_agents", [True]),
+    (CorridorWorlds(2, 2), "n_actions", [[2, 2], (2,), (2, 0), 2]),
+    (CorridorWorlds(2, 2), "observation_sizes", [(3, 3, 3), (3, 2.5)]),
+    (CorridorWorlds(2, 2), "ended", [np.zeros(3, dtype=bool), [0, 1]]),
+    (CorridorWorlds(2, 2), "active", [np.ones(2, dtype=bool), np.ones((2, 2))]),
+    (VECTORS, "action_sizes", [[3, 5], (3,), (3, 0), (3, 5.0), 5]),
+    (VECTORS, "active", [np.zeros((2, 3), dtype=bool)]),
+])  # fmt: skip
 def test_attributes_of_other_shapes_are_named(inside, name, values):
     kind = are_continuous(inside)
     check_batched_worlds("worlds", Changed(inside, "", None), kind)
@@ -252,16 +249,13 @@ def test_one_hot_of_any_shape():
     assert one_hot(np.array([[0, 1]]), 2).tolist() == [[[1, 0], [0, 1]]]
 
 
-@pytest.mark.parametrize(
-    "arguments, name",
-    [
-        ((None, 1), "game"),
-        ((two_cars(), 0), "n_worlds"),
-        ((two_cars(), True), "n_worlds"),
-        ((two_cars(), 1, 0), "time_limit"),
-        ((two_cars(), 1, 2.5), "time_limit"),
-    ],
-)
+@pytest.mark.parametrize("arguments, name", [
+    ((None, 1), "game"),
+    ((two_cars(), 0), "n_worlds"),
+    ((two_cars(), True), "n_worlds"),
+    ((two_cars(), 1, 0), "time_limit"),
+    ((two_cars(), 1, 2.5), "time_limit"),
+])  # fmt: skip
 def test_bad_arguments_are_named(arguments, name):
     with pytest.raises(ValueError, match=f"^{name}"):
         GameWorlds(*arguments)

@@ -238,22 +238,19 @@ def test_what_a_solution_holds():
 ZERO_SUM = random_zero_sum(np.random.default_rng(0))
 
 
-@pytest.mark.parametrize(
-    ("game", "arguments", "named"),
-    [
-        (random_mdp(np.random.default_rng(0)), {}, "game"),
-        (random_game(np.random.default_rng(0), n_actions=(2, 2, 2)), {}, "game"),
-        (random_game(np.random.default_rng(0)), {}, "game"),
-        (np.zeros((2, 2, 2)), {}, "game"),
-        (None, {}, "game"),
-        (ZERO_SUM, {"tolerance": 0.0}, "tolerance"),
-        (ZERO_SUM, {"tolerance": np.nan}, "tolerance"),
-        (ZERO_SUM, {"tolerance": "fine"}, "tolerance"),
-        (ZERO_SUM, {"max_sweeps": 0}, "max_sweeps"),
-        (ZERO_SUM, {"max_sweeps": 2.0}, "max_sweeps"),
-        (ZERO_SUM, {"max_sweeps": 3}, "max_sweeps is 3"),
-    ],
-)
+@pytest.mark.parametrize(("game", "arguments", "named"), [
+    (random_mdp(np.random.default_rng(0)), {}, "game"),
+    (random_game(np.random.default_rng(0), n_actions=(2, 2, 2)), {}, "game"),
+    (random_game(np.random.default_rng(0)), {}, "game"),
+    (np.zeros((2, 2, 2)), {}, "game"),
+    (None, {}, "game"),
+    (ZERO_SUM, {"tolerance": 0.0}, "tolerance"),
+    (ZERO_SUM, {"tolerance": np.nan}, "tolerance"),
+    (ZERO_SUM, {"tolerance": "fine"}, "tolerance"),
+    (ZERO_SUM, {"max_sweeps": 0}, "max_sweeps"),
+    (ZERO_SUM, {"max_sweeps": 2.0}, "max_sweeps"),
+    (ZERO_SUM, {"max_sweeps": 3}, "max_sweeps is 3"),
+])  # fmt: skip
 def test_bad_input(game, arguments, named):
     with pytest.raises(ValueError, match=named):
         shapley_iteration(game, **arguments)

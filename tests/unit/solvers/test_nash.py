@@ -259,20 +259,10 @@ def test_an_equilibrium_found_at_several_corners_is_reported_once():
         assert same(found, in_exact_arithmetic(payoffs)[0]), odd
 
 
-@pytest.mark.parametrize(
-    "game",
-    [
-        None,
-        "chicken",
-        5,
-        [[1, 2], [3, 4]],
-        [[[1, np.nan]], [[1, 2]]],
-        np.zeros((3, 2, 2, 2)),
-        [[1, 2, 3]],
-        np.zeros((2, 2, 0)),
-        [[[1e200]], [[0]]],
-    ],
-)
+@pytest.mark.parametrize("game", [
+    None, "chicken", 5, [[1, 2], [3, 4]], [[[1, np.nan]], [[1, 2]]], np.zeros((3, 2, 2, 2)), [[1, 2, 3]],
+    np.zeros((2, 2, 0)), [[[1e200]], [[0]]],
+])  # fmt: skip
 def test_what_is_no_game_of_two(game):
     with pytest.raises(ValueError, match=r"^game\b"):
         nash_equilibria(game)

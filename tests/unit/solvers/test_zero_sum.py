@@ -356,45 +356,39 @@ def test_maxmin_ignores_what_the_others_earn():
     assert maxmin(np.array([PENNIES, chicken[1]])).value == pytest.approx(0)
 
 
-@pytest.mark.parametrize(
-    ("payoffs", "guess", "named"),
-    [
-        ([1.0, 2.0], None, "payoffs"),
-        ("pennies", None, "payoffs"),
-        ([[1, 2], [3]], None, "payoffs"),
-        ([[1, np.nan]], None, "payoffs"),
-        ([[1, np.inf]], None, "payoffs"),
-        ([[1, 1e101]], None, "payoffs"),
-        (np.zeros((3, 0, 2)), None, "payoffs"),
-        (np.array([[1 + 2j]]), None, "payoffs"),
-        (PENNIES, [0], "guess"),
-        (PENNIES, [[0, 1]], "guess"),
-        (PENNIES, [0, 4], "guess"),
-        (PENNIES, [-1, 0], "guess"),
-        (PENNIES, [0.5, 0.5], "guess"),
-        (PENNIES, solve_zero_sum(PENNIES), "guess"),
-        ([PENNIES, [[-1, 1], [1, -1]]], None, r"payoffs: .* pair \[A, -A\]"),
-    ],
-)
+@pytest.mark.parametrize(("payoffs", "guess", "named"), [
+    ([1.0, 2.0], None, "payoffs"),
+    ("pennies", None, "payoffs"),
+    ([[1, 2], [3]], None, "payoffs"),
+    ([[1, np.nan]], None, "payoffs"),
+    ([[1, np.inf]], None, "payoffs"),
+    ([[1, 1e101]], None, "payoffs"),
+    (np.zeros((3, 0, 2)), None, "payoffs"),
+    (np.array([[1 + 2j]]), None, "payoffs"),
+    (PENNIES, [0], "guess"),
+    (PENNIES, [[0, 1]], "guess"),
+    (PENNIES, [0, 4], "guess"),
+    (PENNIES, [-1, 0], "guess"),
+    (PENNIES, [0.5, 0.5], "guess"),
+    (PENNIES, solve_zero_sum(PENNIES), "guess"),
+    ([PENNIES, [[-1, 1], [1, -1]]], None, r"payoffs: .* pair \[A, -A\]"),
+])  # fmt: skip
 def test_bad_input_to_solve_zero_sum(payoffs, guess, named):
     with pytest.raises(ValueError, match=named):
         solve_zero_sum(payoffs, guess)
 
 
-@pytest.mark.parametrize(
-    ("game", "agent", "named"),
-    [
-        (PENNIES, 0, "game"),
-        ([[[np.nan]], [[0]]], 0, "game"),
-        ([[[1e200, 0]], [[0, 0]]], 0, "game"),
-        (random_game(np.random.default_rng(0)), 0, "game"),
-        (None, 0, "game"),
-        ([PENNIES, PENNIES], 2, "agent"),
-        ([PENNIES, PENNIES], -1, "agent"),
-        ([PENNIES, PENNIES], True, "agent"),
-        ([PENNIES, PENNIES], 0.0, "agent"),
-    ],
-)
+@pytest.mark.parametrize(("game", "agent", "named"), [
+    (PENNIES, 0, "game"),
+    ([[[np.nan]], [[0]]], 0, "game"),
+    ([[[1e200, 0]], [[0, 0]]], 0, "game"),
+    (random_game(np.random.default_rng(0)), 0, "game"),
+    (None, 0, "game"),
+    ([PENNIES, PENNIES], 2, "agent"),
+    ([PENNIES, PENNIES], -1, "agent"),
+    ([PENNIES, PENNIES], True, "agent"),
+    ([PENNIES, PENNIES], 0.0, "agent"),
+])  # fmt: skip
 def test_bad_input_to_maxmin(game, agent, named):
     with pytest.raises(ValueError, match=named):
         maxmin(game, agent)

@@ -156,37 +156,20 @@ def test_a_channel_with_a_memory_forgets_before_every_seed():
     assert (play.heard[..., 0] == 0).all() and (play.heard[..., 1:] == play.said[..., :-1]).all()
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        np.zeros((4, 5), dtype=int),
-        np.zeros(6, dtype=int),
-        np.zeros((4, 6)),
-        np.full((4, 6), 3),
-        np.full((4, 6), -1),
-        np.zeros((0, 6), dtype=int),
-        "days",
-        None,
-    ],
-)
+@pytest.mark.parametrize("wrong", [
+    np.zeros((4, 5), dtype=int), np.zeros(6, dtype=int), np.zeros((4, 6)), np.full((4, 6), 3), np.full((4, 6), -1),
+    np.zeros((0, 6), dtype=int), "days", None,
+])  # fmt: skip
 def test_impossible_days_are_refused(wrong):
     with pytest.raises(ValueError, match="today"):
         policy_of("dial").play(wrong)
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        "mute",
-        3,
-        lambda messages, present: None,
-        lambda messages, present: messages[:, :, 0],
-        lambda messages, present: messages[:2],
-        lambda messages, present: messages * np.nan,
-        lambda messages, present: messages + np.inf,
-        lambda messages, present: messages[: len(present) - 1],
-    ],
-)
+@pytest.mark.parametrize("wrong", [
+    "mute", 3, lambda messages, present: None, lambda messages, present: messages[:, :, 0],
+    lambda messages, present: messages[:2], lambda messages, present: messages * np.nan,
+    lambda messages, present: messages + np.inf, lambda messages, present: messages[: len(present) - 1],
+])  # fmt: skip
 def test_impossible_channels_are_refused(wrong):
     with pytest.raises(ValueError, match="channel"):
         policy_of("dial").play(some_days(4), wrong)

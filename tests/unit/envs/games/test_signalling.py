@@ -130,24 +130,21 @@ def test_the_arrays_are_the_games_own_and_cannot_be_written_to():
 HALF = [0.5, 0.5]
 
 
-@pytest.mark.parametrize(
-    ("name", "given_"),
-    [
-        ("prior", ([0.5, 0.4], np.eye(2))),
-        ("prior", ([1.5, -0.5], np.eye(2))),
-        ("prior", ([], np.eye(2))),
-        ("prior", ("half", np.eye(2))),
-        ("payoff", (HALF, np.eye(3))),
-        ("payoff", (HALF, [1, 2])),
-        ("payoff", (HALF, [[1, np.nan], [0, 1]])),
-        ("payoff", (HALF, [[1, 1e200], [0, 1]])),
-        ("payoff", (HALF, np.ones((2, 0)))),
-        ("payoff", (HALF, None)),
-        ("n_messages", (HALF, np.eye(2), 0)),
-        ("n_messages", (HALF, np.eye(2), 2.0)),
-        ("n_messages", (HALF, np.eye(2), True)),
-    ],
-)
+@pytest.mark.parametrize(("name", "given_"), [
+    ("prior", ([0.5, 0.4], np.eye(2))),
+    ("prior", ([1.5, -0.5], np.eye(2))),
+    ("prior", ([], np.eye(2))),
+    ("prior", ("half", np.eye(2))),
+    ("payoff", (HALF, np.eye(3))),
+    ("payoff", (HALF, [1, 2])),
+    ("payoff", (HALF, [[1, np.nan], [0, 1]])),
+    ("payoff", (HALF, [[1, 1e200], [0, 1]])),
+    ("payoff", (HALF, np.ones((2, 0)))),
+    ("payoff", (HALF, None)),
+    ("n_messages", (HALF, np.eye(2), 0)),
+    ("n_messages", (HALF, np.eye(2), 2.0)),
+    ("n_messages", (HALF, np.eye(2), True)),
+])  # fmt: skip
 def test_what_is_no_game_is_refused(name, given_):
     with pytest.raises(ValueError, match=name):
         SignallingGame(*given_)

@@ -155,20 +155,17 @@ FINE = [np.full((4, 10, 2), 0.5)] * 2
 
 
 @pytest.mark.parametrize("function", [induced_arrays, lambda g, i, p: visit_rates(g, p)])
-@pytest.mark.parametrize(
-    ("game", "policies", "named"),
-    [
-        ("two cars", FINE, "game"),
-        (GAME, None, "policies"),
-        (GAME, FINE[:1], "policies"),
-        (GAME, [*FINE, FINE[0]], "policies"),
-        (GAME, [FINE[0], "x"], r"policies\[1\]"),
-        (GAME, [FINE[0], FINE[1][:, :9]], r"policies\[1\]"),
-        (GAME, [FINE[0], FINE[0] * 2], r"policies\[1\].*sum"),
-        (GAME, [FINE[0], FINE[0] * [-1, 3]], r"policies\[1\].*negative"),
-        (GAME, [FINE[0], FINE[0] * np.nan], r"policies\[1\].*nan"),
-    ],
-)
+@pytest.mark.parametrize(("game", "policies", "named"), [
+    ("two cars", FINE, "game"),
+    (GAME, None, "policies"),
+    (GAME, FINE[:1], "policies"),
+    (GAME, [*FINE, FINE[0]], "policies"),
+    (GAME, [FINE[0], "x"], r"policies\[1\]"),
+    (GAME, [FINE[0], FINE[1][:, :9]], r"policies\[1\]"),
+    (GAME, [FINE[0], FINE[0] * 2], r"policies\[1\].*sum"),
+    (GAME, [FINE[0], FINE[0] * [-1, 3]], r"policies\[1\].*negative"),
+    (GAME, [FINE[0], FINE[0] * np.nan], r"policies\[1\].*nan"),
+])  # fmt: skip
 def test_what_is_refused(function, game, policies, named):
     with pytest.raises(ValueError, match=named):
         function(game, 0, policies)

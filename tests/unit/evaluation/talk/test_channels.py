@@ -210,24 +210,21 @@ def test_nothing_is_heard_from_an_earlier_episode():
     assert silent == [True, True, False, False] * 3
 
 
-@pytest.mark.parametrize(
-    ("change", "name"),
-    [
-        ({"policy": lambda observations: 0}, "policy"),
-        ({"policy": SimpleNamespace(through=mute)}, "policy: expected"),
-        ({"policy": Listeners(n_seeds=5)}, "policy: it is that of 5 seeds; .*of_seed"),
-        ({"worlds": 3}, "world"),
-        ({"channels": {}}, "channels"),
-        ({"channels": [mute()]}, "channels"),
-        ({"channels": {"muted": "mute"}}, "channels"),
-        ({"success": None}, "success"),
-        ({"success": lambda worlds: np.ones(3, dtype=bool)}, "success"),
-        ({"success": lambda worlds: np.ones(5)}, "success"),
-        ({"n_rounds": 0}, "n_rounds"),
-        ({"seed": -1}, "seed"),
-        ({"seed": None}, "seed"),
-    ],
-)
+@pytest.mark.parametrize(("change", "name"), [
+    ({"policy": lambda observations: 0}, "policy"),
+    ({"policy": SimpleNamespace(through=mute)}, "policy: expected"),
+    ({"policy": Listeners(n_seeds=5)}, "policy: it is that of 5 seeds; .*of_seed"),
+    ({"worlds": 3}, "world"),
+    ({"channels": {}}, "channels"),
+    ({"channels": [mute()]}, "channels"),
+    ({"channels": {"muted": "mute"}}, "channels"),
+    ({"success": None}, "success"),
+    ({"success": lambda worlds: np.ones(3, dtype=bool)}, "success"),
+    ({"success": lambda worlds: np.ones(5)}, "success"),
+    ({"n_rounds": 0}, "n_rounds"),
+    ({"seed": -1}, "seed"),
+    ({"seed": None}, "seed"),
+])  # fmt: skip
 def test_errors_of_the_evaluation_name_the_argument(change, name):
     arguments = {
         "policy": Listeners(),
@@ -241,18 +238,15 @@ def test_errors_of_the_evaluation_name_the_argument(change, name):
         under_interventions(**{**arguments, **change})
 
 
-@pytest.mark.parametrize(
-    ("call", "name"),
-    [
-        (lambda: shuffle(3), "rng"),
-        (lambda: shuffle(generator())(np.zeros((1, 2, 3)), EVERYBODY[:1]), "messages"),
-        (lambda: noise(-0.1, generator()), "scale"),
-        (lambda: noise(np.nan, generator()), "scale"),
-        (lambda: noise(0.1, np.random), "rng"),
-        (lambda: Delay(-1), "steps"),
-        (lambda: Delay(1.0), "steps"),
-    ],
-)
+@pytest.mark.parametrize(("call", "name"), [
+    (lambda: shuffle(3), "rng"),
+    (lambda: shuffle(generator())(np.zeros((1, 2, 3)), EVERYBODY[:1]), "messages"),
+    (lambda: noise(-0.1, generator()), "scale"),
+    (lambda: noise(np.nan, generator()), "scale"),
+    (lambda: noise(0.1, np.random), "rng"),
+    (lambda: Delay(-1), "steps"),
+    (lambda: Delay(1.0), "steps"),
+])  # fmt: skip
 def test_errors_name_the_argument(call, name):
     with pytest.raises(ValueError, match=rf"^{name}\b"):
         call()

@@ -84,16 +84,13 @@ def test_the_erasure_channel_carries_what_is_not_erased(e):
     assert causal_influence(channel, p) == pytest.approx(expected, abs=ROUNDING)
 
 
-@pytest.mark.parametrize(
-    ("code", "bits"),
-    [
-        ([2, 0, 3, 1], 2.0),
-        ([0, 0, 1, 1], 1.0),
-        ([0, 1, 1, 1], h2(0.25)),
-        ([0, 1, 2, 2], 1.5),
-        ([3] * 4, 0.0),
-    ],
-)
+@pytest.mark.parametrize(("code", "bits"), [
+    ([2, 0, 3, 1], 2.0),
+    ([0, 0, 1, 1], 1.0),
+    ([0, 1, 1, 1], h2(0.25)),
+    ([0, 1, 2, 2], 1.5),
+    ([3] * 4, 0.0),
+])  # fmt: skip
 def test_a_deterministic_code_tells_the_entropy_of_its_messages(code, bits):
     sender = np.eye(4)[code]
     assert mutual_information(sender / 4) == pytest.approx(bits, abs=ROUNDING)
@@ -208,24 +205,21 @@ def test_what_a_gated_channel_carries(talking, seed):
     )
 
 
-@pytest.mark.parametrize(
-    ("call", "name"),
-    [
-        (lambda: entropy([0.5, 0.6]), "p"),
-        (lambda: entropy([]), "p"),
-        (lambda: entropy("ab"), "p"),
-        (lambda: mutual_information([0.5, 0.5]), "joint"),
-        (lambda: mutual_information([[0.5, 0.5], [0.5, 0.5]]), "joint"),
-        (lambda: entropy_from_counts([0, 0]), "counts"),
-        (lambda: entropy_from_counts([1, -1, 3]), "counts"),
-        (lambda: causal_influence(np.eye(2), [0.2, 0.2, 0.6]), "chances"),
-        (lambda: causal_influence(np.eye(2), [0.2, 0.2]), "chances"),
-        (lambda: causal_influence(np.ones((2, 2)), [0.5, 0.5]), "policy"),
-        (lambda: bits_per_step(1.1, [0.5, 0.5]), "talking"),
-        (lambda: bits_per_step(0.5, [0.5, 0.4]), "messages"),
-        (lambda: bits_per_step(0.5, [0.5, 0.5], silence_tells=1), "silence_tells"),
-    ],
-)
+@pytest.mark.parametrize(("call", "name"), [
+    (lambda: entropy([0.5, 0.6]), "p"),
+    (lambda: entropy([]), "p"),
+    (lambda: entropy("ab"), "p"),
+    (lambda: mutual_information([0.5, 0.5]), "joint"),
+    (lambda: mutual_information([[0.5, 0.5], [0.5, 0.5]]), "joint"),
+    (lambda: entropy_from_counts([0, 0]), "counts"),
+    (lambda: entropy_from_counts([1, -1, 3]), "counts"),
+    (lambda: causal_influence(np.eye(2), [0.2, 0.2, 0.6]), "chances"),
+    (lambda: causal_influence(np.eye(2), [0.2, 0.2]), "chances"),
+    (lambda: causal_influence(np.ones((2, 2)), [0.5, 0.5]), "policy"),
+    (lambda: bits_per_step(1.1, [0.5, 0.5]), "talking"),
+    (lambda: bits_per_step(0.5, [0.5, 0.4]), "messages"),
+    (lambda: bits_per_step(0.5, [0.5, 0.5], silence_tells=1), "silence_tells"),
+])  # fmt: skip
 def test_errors_name_the_argument(call, name):
     with pytest.raises(ValueError, match=rf"^{name}\b"):
         call()
