@@ -550,30 +550,6 @@ def test_what_is_told_about_an_environment_of_vectors():
     assert env.action_space("agent_2") is env.action_space("agent_2")
 
 
-def test_an_environment_of_vectors_says_what_the_world_does():
-    worlds, env = KiteWorlds(), as_parallel_env(KiteWorlds())
-    rng, choices, left_early = np.random.default_rng(4), np.random.default_rng(5), 0
-    for episode in range(30):
-        seen, _ = env.reset(seed=4) if episode == 0 else env.reset()
-        observations = worlds.reset(rng)
-        while env.agents:
-            for i, a in enumerate(env.agents):
-                assert np.array_equal(seen[a], observations[0, i, : worlds.observation_sizes[i]])
-            actions = kite_actions(choices, 1)
-            chosen = {a: actions[0, i, : i + 1] for i, a in enumerate(env.agents)}
-            chosen = {a: x for a, x in chosen.items() if worlds.active[0, int(a[-1])]}
-            step = worlds.step(actions, rng)
-            seen, rewards, terminations, truncations, infos = env.step(chosen)
-            observations, ended = step.observations, step.ended[0]
-            assert list(rewards.values()) == step.rewards[0].tolist()
-            left = [infos[a]["left"] for a in env.possible_agents]
-            assert left == step.terminated[0].tolist()
-            over = [terminations[a] or truncations[a] for a in env.possible_agents]
-            assert over == [bool(ended)] * 3
-            left_early += any(left) and not ended
-    assert left_early > 0
-
-
 @pytest.mark.parametrize("n_worlds", [1, 3])
 def test_round_trip_of_vectors(n_worlds):
     worlds = KiteWorlds(n_worlds, gust=0.0)

@@ -368,40 +368,6 @@ def test_step_by_step_as_the_plain_version(setting):
                 one.reset()
 
 
-@given(settings)
-def test_what_always_holds(setting):
-    level, vision, rate, braking, seed = setting
-    world, rng = TrafficJunction(level, 4, vision=vision, arrival_rate=rate), np.random.default_rng(seed)  # fmt: skip
-    world.reset(rng)
-    for _ in range(15):
-        before, failed = world.local_states, world.failed
-        step = world.step((rng.random(world.active.shape) < braking).astype(int), rng)
-        after, road = world.local_states, world.roads
-        assert np.array_equal(world.active, after > 0) and world.active.sum(axis=1).max() <= world.n_agents  # fmt: skip
-        stays = (before > 0) & ~step.terminated
-        assert np.isin((after - before)[stays], (0, 1)).all()
-        assert (road.route[after] == road.route[before])[stays].all()
-        assert road.leaves[before][step.terminated].all()
-        assert np.isin(world.progress[~stays], (-1, 0)).all()
-        assert (failed <= world.failed).all() and (world.collided.any(axis=1) <= world.failed).all()
-        assert not step.rewards[~world.active].any() and not step.observations[~world.active].any()
-        assert not step.rewards[~stays & ~world.collided].any()
-        assert np.array_equal(step.rewards < -9, world.collided)
-
-
-@given(st.permutations(range(10)), st.integers(0, 10**6))
-def test_the_numbers_of_the_slots_mean_nothing(order, seed):
-    rng = np.random.default_rng(seed)
-    world, other = (situation(level="medium", vision=1) for _ in range(2))
-    world._states[:] = rng.integers(world.n_local_states, size=(1, 10))
-    other._states[:] = world.local_states[:, order]
-    for _ in range(5):
-        actions = rng.integers(2, size=(1, 10))
-        step, mirrored = go(world, *actions[0]), go(other, *actions[0, order])
-        assert np.array_equal(step.rewards[:, order], mirrored.rewards)
-        assert np.array_equal(step.observations[:, order], mirrored.observations)
-
-
 @pytest.mark.parametrize(
     ("arguments", "name"),
     [
