@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_games import random_game, random_kernel, random_mdp, random_policies, seed_numbers
+from random_games import random_game, random_kernel, random_mdp, seed_numbers
 
 from marl_lessons.envs.games.matrix_games import matrix_game
 from marl_lessons.envs.markov_game import MarkovGame
@@ -128,15 +128,6 @@ def test_nobody_can_exploit_the_policies(seed, n_actions, discount):
     assert np.abs(least - solution.v).max() <= 1e-9 and np.abs(most - solution.v).max() <= 1e-9
 
 
-@given(seed_numbers)
-def test_no_pair_of_policies_brackets_the_value_from_the_wrong_side(seed):
-    rng = np.random.default_rng(seed)
-    game = random_zero_sum(rng)
-    least, most = best_responses(game, random_policies(rng, game))
-    v = shapley_iteration(game, 1e-10).v
-    assert np.all(least <= v + 1e-9) and np.all(v <= most + 1e-9)
-
-
 @given(seed_numbers, st.floats(0.2, 0.8))
 def test_without_discount_where_every_policy_terminates(seed, leave):
     game = random_zero_sum(np.random.default_rng(seed), discount=1.0, leave=leave)
@@ -169,32 +160,6 @@ def test_against_nobody_it_is_value_iteration(agent, seed):
     assert solution.sweeps == alone.sweeps
     assert np.allclose(solution.history, sign * alone.history, rtol=0, atol=1e-12)
     assert np.array_equal(solution.policies[agent], alone.policy)
-
-
-@given(seed_numbers, discounts)
-def test_the_backup_contracts_and_keeps_order(seed, discount):
-    rng = np.random.default_rng(seed)
-    game = random_zero_sum(rng, discount=discount)
-    model = (game.transition, game.reward[0], discount)
-    v, w = rng.normal(size=(2, 4))
-    after = shapley_backup(v, *model) - shapley_backup(w, *model)
-    assert np.abs(after).max() <= discount * np.abs(v - w).max() + 1e-13
-    above = shapley_backup(np.maximum(v, w), *model) - shapley_backup(v, *model)
-    assert above.min() >= -1e-13
-    moved = shapley_backup(v + 1, *model) - shapley_backup(v, *model)
-    assert np.allclose(moved, discount)
-
-
-@given(seed_numbers)
-def test_exchanging_the_agents_changes_the_sign(seed):
-    game = random_zero_sum(np.random.default_rng(seed))
-    turned = MarkovGame(
-        game.transition.swapaxes(1, 2),
-        game.reward[::-1].swapaxes(2, 3),
-        game.discount,
-        terminal=game.terminal,
-    )
-    assert np.allclose(shapley_iteration(turned).v, -shapley_iteration(game).v, rtol=0, atol=2e-8)
 
 
 def test_gaps_of_the_matrix_games_count_as_errors(monkeypatch):

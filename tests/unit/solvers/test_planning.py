@@ -18,9 +18,7 @@ from marl_lessons.evaluation import nash_conv
 from marl_lessons.solvers import (
     action_values,
     best_response,
-    expectation_backup,
     greedy_policy,
-    optimality_backup,
     planning,
     policy_evaluation,
     policy_iteration,
@@ -44,37 +42,6 @@ def test_action_values_by_the_definition(seed, size, discount):
         assert q[s, a] == pytest.approx(expected, abs=1e-12)
 
 
-@given(seed_numbers, sizes, discounts)
-def test_both_backups_contract_by_the_discount(seed, size, discount):
-    rng = np.random.default_rng(seed)
-    mdp, policy = random_mdp(rng, *size, discount), random_policy(rng, *size)
-    model = (mdp.joint_transition, mdp.joint_reward[0], discount)
-    u, v = 10 * rng.normal(size=(2, size[0]))
-    apart = np.abs(u - v).max()
-    assert (
-        np.abs(expectation_backup(u, policy, *model) - expectation_backup(v, policy, *model)).max()
-        <= discount * apart + 1e-12
-    )
-    assert (
-        np.abs(optimality_backup(u, *model) - optimality_backup(v, *model)).max()
-        <= discount * apart + 1e-12
-    )
-
-
-@given(seed_numbers, sizes, discounts)
-def test_backups_are_monotone_and_shift_by_the_discounted_constant(seed, size, discount):
-    rng = np.random.default_rng(seed)
-    mdp, policy = random_mdp(rng, *size, discount), random_policy(rng, *size)
-    model = (mdp.joint_transition, mdp.joint_reward[0], discount)
-    v, more = rng.normal(size=size[0]), rng.uniform(size=size[0])
-    for backup in (
-        lambda x: optimality_backup(x, *model),
-        lambda x: expectation_backup(x, policy, *model),
-    ):
-        assert (backup(v + more) >= backup(v) - 1e-12).all()
-        assert backup(v + 3) == pytest.approx(backup(v) + discount * 3, abs=1e-12)
-
-
 @given(seed_numbers, sizes, discounts, st.booleans())
 def test_policy_evaluation_linear_iterative_and_by_hand(seed, size, discount, ends):
     rng = np.random.default_rng(seed)
@@ -95,18 +62,6 @@ def test_policy_evaluation_linear_iterative_and_by_hand(seed, size, discount, en
         swept.history[-1], swept.v
     )
     assert (swept.history[0] == 0).all() and len(swept.history) == swept.sweeps + 1
-
-
-@given(seed_numbers, sizes, discounts)
-def test_policy_improvement_never_hurts(seed, size, discount):
-    rng = np.random.default_rng(seed)
-    mdp, policy = random_mdp(rng, *size, discount), random_policy(rng, *size)
-    before = policy_evaluation(mdp, policy)
-    after = policy_evaluation(mdp, improve(before.q, policy)).v
-    greedy = policy_evaluation(mdp, greedy_policy(before.q)).v
-    assert (after >= before.v - 1e-9).all() and (greedy >= before.v - 1e-9).all()
-    could_gain = (before.q.max(axis=1) - before.v > 1e-6).any()
-    assert not could_gain or after.sum() > before.v.sum()
 
 
 @given(seed_numbers, sizes, discounts, st.booleans())
@@ -139,28 +94,6 @@ def test_no_policy_beats_the_optimum_and_its_greedy_policy_attains_it(seed, size
         assert (policy_evaluation(mdp, random_policy(rng, *size)).v <= best.v + 1e-8).all()
     attained = policy_evaluation(mdp, best.policy).v
     assert np.abs(attained - best.v).max() <= 2e-9 * (1 + discount / (1 - discount)) + 1e-9
-
-
-@given(seed_numbers, sizes, discounts)
-def test_names_of_states_and_actions_do_not_matter(seed, size, discount):
-    rng = np.random.default_rng(seed)
-    mdp = random_mdp(rng, *size, discount)
-    states, actions = rng.permutation(size[0]), rng.permutation(size[1])
-    relabelled = MarkovGame(
-        mdp.transition[states][:, actions][:, :, states],
-        mdp.reward[:, states][:, :, actions],
-        discount,
-    )
-    for solver in (value_iteration, policy_iteration):
-        assert np.abs(solver(relabelled).v - solver(mdp).v[states]).max() < 5e-8
-
-
-@given(seed_numbers, sizes, discounts, st.floats(-5, 5))
-def test_a_constant_added_to_the_reward_shifts_all_values(seed, size, discount, constant):
-    mdp = random_mdp(np.random.default_rng(seed), *size, discount)
-    shifted = MarkovGame(mdp.transition, mdp.reward + constant, discount)
-    apart = policy_iteration(shifted).v - policy_iteration(mdp).v
-    assert np.abs(apart - constant / (1 - discount)).max() < 1e-6
 
 
 def test_greedy_policy_takes_the_first_of_equals():

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from random_games import seed_numbers
 from scipy.optimize import brentq
@@ -132,22 +132,6 @@ def test_random_games_by_brute_force(seed, stay):
     check(game, found)
     free = np.tile(~game.terminal, (2, 1))
     assert pure_only(found) == pure_by_brute_force(game, free)
-
-
-@settings(max_examples=20)
-@given(seed_numbers)
-def test_the_numbering_of_states_does_not_matter(seed):
-    rng = np.random.default_rng(seed)
-    game, order = forward_game(rng, 4), rng.permutation(4)
-    shuffled = MarkovGame(
-        game.transition[order][..., order],
-        game.reward[:, order],
-        game.discount,
-        terminal=game.terminal[order],
-    )
-    expected = sorted(v[:, order].ravel().tolist() for _, v in stationary_equilibria(game))
-    found = sorted(v.ravel().tolist() for _, v in stationary_equilibria(shuffled))
-    assert np.allclose(found, expected, atol=1e-9)
 
 
 def roots_on_a_grid(game: MarkovGame, agent: int) -> list[float]:

@@ -265,39 +265,6 @@ def test_a_sequence_is_that_of_torchs_own_layers(sizes, n_networks, n_rows, seed
             assert torch.allclose(y[m], last(memories[m]), atol=1e-5)
 
 
-def test_one_step_is_that_of_plain_python():
-    parameters = init_gru(2, 3, 1, generators(5))
-    w, b, u, c = (p[0].tolist() for p in parameters[:4])
-    x, h = [0.7, -1.2], [0.1, -0.4, 0.9]
-
-    def gate(k):
-        of_x = b[0][k] + sum(x[i] * w[i][k] for i in range(2))
-        return of_x, c[0][k] + sum(h[i] * u[i][k] for i in range(3))
-
-    expected = []
-    for j in range(3):
-        reset = 1 / (1 + math.exp(-sum(gate(j))))
-        update = 1 / (1 + math.exp(-sum(gate(3 + j))))
-        seen, kept = gate(6 + j)
-        new = math.tanh(seen + reset * kept)
-        expected.append((1 - update) * new + update * h[j])
-    result = gru_cell(parameters[:4], torch.tensor([[x]]), torch.tensor([[h]]))
-    assert result[0, 0].tolist() == pytest.approx(expected, abs=1e-6)
-
-
-def test_gradients_through_time_agree_with_finite_differences():
-    parameters = [p.detach().double().requires_grad_() for p in init_gru(2, 3, 2, generators(1, 2))]
-    x = torch.randn(3, 2, 4, 2, dtype=torch.float64, generator=generators(3)[0])
-
-    def last_output(*p):
-        h = torch.zeros(2, 4, 3, dtype=torch.float64)
-        for now in x:
-            y, h = recurrent_step(p, now, h)
-        return y
-
-    assert torch.autograd.gradcheck(last_output, parameters)
-
-
 def test_initial_numbers_are_uniform_within_the_bounds_of_torchs_layers():
     parameters = init_gru(7, 100, 5, generators(0, 1, 2))
     shapes = [(7, 300), (1, 300), (100, 300), (1, 300), (100, 5), (1, 5)]

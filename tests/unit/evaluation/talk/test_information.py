@@ -119,24 +119,6 @@ def test_information_is_the_divergence_from_independence_and_symmetric(seed):
     assert mutual_information(np.outer(joint.sum(1), joint.sum(0))) == pytest.approx(0, abs=1e-10)
 
 
-@given(seed_numbers)
-def test_entropy_is_between_certainty_and_uniformity_and_concave(seed):
-    rng = np.random.default_rng(seed)
-    p, q = random_kernel(rng, (2,), 5)
-    assert 0 <= entropy(p) <= np.log2(5) + ROUNDING
-    assert entropy((p + q) / 2) >= (entropy(p) + entropy(q)) / 2 - ROUNDING
-
-
-@given(seed_numbers)
-def test_the_chain_rule(seed):
-    """I(X; Y, Z) = I(X; Y) + Σ_y p(y) I(X; Z | y)."""
-    joint = random_joint(np.random.default_rng(seed), 3, 2, 4)
-    p_y = joint.sum((0, 2))
-    given_y = sum(p * mutual_information(joint[:, y] / p) for y, p in enumerate(p_y) if p > 0)
-    whole = mutual_information(joint.reshape(3, 8))
-    assert whole == pytest.approx(mutual_information(joint.sum(2)) + given_y, abs=1e-10)
-
-
 # --- Listening
 @given(seed_numbers, st.integers(1, 5), st.integers(1, 4))
 def test_causal_influence_is_its_definition_and_keeps_its_bounds(seed, n_messages, n_actions):
