@@ -5,7 +5,12 @@ import numpy as np
 import pytest
 
 from marl_lessons.envs import MarkovGame
-from marl_lessons.solvers import action_values, optimality_backup, policy_iteration, value_iteration
+from marl_lessons.solvers import (
+    action_values,
+    optimality_backup,
+    policy_iteration,
+    value_iteration,
+)
 
 
 def lake(discount: float, size: str = "4x4", slippery: bool = True):
@@ -180,3 +185,50 @@ def test_a_start_that_is_also_an_end_stays_alive():
     game = MarkovGame.from_gymnasium(Table(table, [1.0, 0.0]), 1.0)
     assert not game.terminal[0] and game.terminal[2]
     assert policy_iteration(game).v.tolist() == [1, 1, 0]
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+class Anything:
+    """An environment with the given attributes."""
+
+    def __init__(self, **attributes):
+        vars(self).update(attributes)
+
+
+SURE = {0: {0: [(1.0, 0, 0.0, False)]}}
+
+
+@pytest.mark.parametrize("env", [
+    None, 3, "env", Anything(), Anything(P=None), Anything(P={}), Anything(P=[1]), Anything(P=SURE),
+    Anything(P={1: {0: [(1.0, 1, 0.0, False)]}}, initial_state_distrib=[1.0]),
+    Anything(P={0: {0: [(1.0, 0, 0.0, False)]}, 1: {1: [(1.0, 0, 0.0, False)]}}, initial_state_distrib=[1.0, 0.0]),
+    Anything(P={0: {0: [(1.0, 5, 0.0, False)]}}, initial_state_distrib=[1.0]),
+    Anything(P={0: {0: [(1.0, -1, 0.0, False)]}}, initial_state_distrib=[1.0]),
+    Anything(P=SURE, initial_state_distrib=[0.5, 0.5]), Anything(P=SURE, initial_state_distrib="x"),
+])  # fmt: skip
+def test_wrong_environments(env):
+    with pytest.raises(ValueError, match="env"):
+        MarkovGame.from_gymnasium(env, 0.9)
+
+
+@pytest.mark.parametrize("table", [
+    {0: 5}, {1: {0: [(1.0, 0, 0.0, False)]}, 0: 5}, {"a": {}, 0: {}}, {"a": {0: [(1.0, 0, 0.0, False)]}}, {0: {}},
+    {0: {"go": [(1.0, 0, 0.0, False)]}}, {0: {0: None}}, {0: {0: "ab"}}, {0: {0: []}}, {0: {0: [5]}},
+    {0: {0: [(1.0, 0)]}}, {0: {0: [(1.0, 0, 0.0, False, "more")]}}, {0: {0: [("1.0", 0, 0.0, False)]}},
+    {0: {0: [(NAN, 0, 0.0, False)]}}, {0: {0: [(-0.5, 0, 0.0, False), (1.5, 0, 0.0, False)]}},
+    {0: {0: [(0.5, 0, 0.0, False)]}}, {0: {0: [(1.0, 0, 0.0, False), (0.5, 0, 0.0, False)]}},
+    {0: {0: [(1.0, 0.0, 0.0, False)]}}, {0: {0: [(1.0, None, 0.0, False)]}}, {0: {0: [(1.0, 0, "much", False)]}},
+    {0: {0: [(1.0, 0, INF, False)]}}, {0: {0: [(1.0, 0, 0.0, "no")]}},
+])  # fmt: skip
+def test_malformed_transition_tables(table):
+    env = Anything(P=table, initial_state_distrib=np.eye(len(table))[0])
+    with pytest.raises(ValueError, match=r"^env"):
+        MarkovGame.from_gymnasium(env, 0.9)
+
+
+@pytest.mark.parametrize("start", [[0.5], [1.5], [NAN], ["1"], [[1.0]], [-1.0], [0.5, 0.5], {}])
+def test_malformed_starts(start):
+    with pytest.raises(ValueError, match=r"^env"):
+        MarkovGame.from_gymnasium(Anything(P=SURE, initial_state_distrib=start), 0.9)

@@ -213,18 +213,6 @@ def test_two_cars_that_never_slip():
     assert worlds.states.tolist() == [two_cars_state(0, 1), two_cars_state(2, 2)]
 
 
-def test_frequencies_of_the_outcomes():
-    game = random_game(np.random.default_rng(3), 4, (2, 2), terminal=False)
-    n, rng = 20_000, np.random.default_rng(4)
-    worlds = GameWorlds(game, n)
-    before = decoded(worlds.reset(rng))
-    after = decoded(worlds.step(np.tile([1, 0], (n, 1)), rng).observations)
-    for s in range(4):
-        p, seen = game.transition[s, 1, 0], after[before == s]
-        frequency = np.bincount(seen, minlength=4) / len(seen)
-        assert (np.abs(frequency - p) <= 5 * np.sqrt(p * (1 - p) / len(seen)) + 1e-12).all()
-
-
 def test_what_the_protocol_asks_for():
     worlds = GameWorlds(two_cars(), 3)
     assert isinstance(worlds, BatchedWorlds)

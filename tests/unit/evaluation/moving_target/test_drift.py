@@ -108,25 +108,6 @@ def test_a_frozen_partner_does_not_move_the_world(seed, n_actions):
         assert all((part == 0).all() for part in drift(game, agent, policies, lag=2))
 
 
-@given(seed_numbers, st.sampled_from([(2, 3), (3, 2), (2, 3, 2)]))
-def test_where_the_next_state_reveals_the_others_actions_the_bound_is_reached(seed, n_actions):
-    """T(s'|s,a) = 1 if s' is the number of the others' joint action: the kernel is their policy."""
-    rng = np.random.default_rng(seed)
-    n_states = int(np.prod(n_actions[1:]))
-    transition = np.broadcast_to(
-        np.eye(n_states).reshape(*n_actions[1:], n_states),
-        (n_states, *n_actions, n_states),
-    )
-    game = MarkovGame(transition, np.zeros((len(n_actions), n_states, *n_actions)), 0.9)
-    policies = histories(rng, game, (4, 3))
-    found = drift(game, 0, policies)
-    assert np.allclose(found.kernel, found.joint_bound, atol=ROUNDING)
-    if len(n_actions) == 2:
-        assert np.allclose(found.joint_bound, found.sum_bound, atol=ROUNDING)
-        change = np.abs(np.diff(policies[1], axis=0)).sum(axis=-1).max(axis=-1) / 2
-        assert np.allclose(found.kernel, change, atol=ROUNDING)
-
-
 @given(seed_numbers, st.sampled_from([0.0, 0.1, 0.35]), st.integers(0, 1))
 def test_two_cars(seed, slip, agent):
     """The next state shows whether the other car moved, which it does with (1 - slip) · P(go), whatever I do.
