@@ -200,35 +200,25 @@ class Anything:
 SURE = {0: {0: [(1.0, 0, 0.0, False)]}}
 
 
-@pytest.mark.parametrize("env", [
+STEP = (1.0, 0, 0.0, False)
+TABLES = [
+    {0: 5}, {1: {0: [STEP]}, 0: 5}, {"a": {}, 0: {}}, {"a": {0: [STEP]}}, {0: {}}, {0: {"go": [STEP]}}, {0: {0: None}},
+    {0: {0: "ab"}}, {1: {0: [(1.0, 1, 0.0, False)]}}, {0: {0: [STEP]}, 1: {1: [STEP]}},
+    *({0: {0: outcomes}} for outcomes in (
+        [], [5], [(1.0, 0)], [(*STEP, "more")], [("1.0", 0, 0.0, False)], [(NAN, 0, 0.0, False)],
+        [(-0.5, 0, 0.0, False), (1.5, 0, 0.0, False)], [(0.5, 0, 0.0, False)], [STEP, (0.5, 0, 0.0, False)],
+        [(1.0, 5, 0.0, False)], [(1.0, -1, 0.0, False)], [(1.0, 0.0, 0.0, False)], [(1.0, None, 0.0, False)],
+        [(1.0, 0, "much", False)], [(1.0, 0, INF, False)], [(1.0, 0, 0.0, "no")])),
+]  # fmt: skip
+STARTS = ["x", [0.5], [1.5], [NAN], ["1"], [[1.0]], [-1.0], [0.5, 0.5], {}]
+REFUSED = [
     None, 3, "env", Anything(), Anything(P=None), Anything(P={}), Anything(P=[1]), Anything(P=SURE),
-    Anything(P={1: {0: [(1.0, 1, 0.0, False)]}}, initial_state_distrib=[1.0]),
-    Anything(P={0: {0: [(1.0, 0, 0.0, False)]}, 1: {1: [(1.0, 0, 0.0, False)]}}, initial_state_distrib=[1.0, 0.0]),
-    Anything(P={0: {0: [(1.0, 5, 0.0, False)]}}, initial_state_distrib=[1.0]),
-    Anything(P={0: {0: [(1.0, -1, 0.0, False)]}}, initial_state_distrib=[1.0]),
-    Anything(P=SURE, initial_state_distrib=[0.5, 0.5]), Anything(P=SURE, initial_state_distrib="x"),
-])  # fmt: skip
+    *(Anything(P=table, initial_state_distrib=np.eye(len(table))[0]) for table in TABLES),
+    *(Anything(P=SURE, initial_state_distrib=start) for start in STARTS),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("env", REFUSED)
 def test_wrong_environments(env):
-    with pytest.raises(ValueError, match="env"):
-        MarkovGame.from_gymnasium(env, 0.9)
-
-
-@pytest.mark.parametrize("table", [
-    {0: 5}, {1: {0: [(1.0, 0, 0.0, False)]}, 0: 5}, {"a": {}, 0: {}}, {"a": {0: [(1.0, 0, 0.0, False)]}}, {0: {}},
-    {0: {"go": [(1.0, 0, 0.0, False)]}}, {0: {0: None}}, {0: {0: "ab"}}, {0: {0: []}}, {0: {0: [5]}},
-    {0: {0: [(1.0, 0)]}}, {0: {0: [(1.0, 0, 0.0, False, "more")]}}, {0: {0: [("1.0", 0, 0.0, False)]}},
-    {0: {0: [(NAN, 0, 0.0, False)]}}, {0: {0: [(-0.5, 0, 0.0, False), (1.5, 0, 0.0, False)]}},
-    {0: {0: [(0.5, 0, 0.0, False)]}}, {0: {0: [(1.0, 0, 0.0, False), (0.5, 0, 0.0, False)]}},
-    {0: {0: [(1.0, 0.0, 0.0, False)]}}, {0: {0: [(1.0, None, 0.0, False)]}}, {0: {0: [(1.0, 0, "much", False)]}},
-    {0: {0: [(1.0, 0, INF, False)]}}, {0: {0: [(1.0, 0, 0.0, "no")]}},
-])  # fmt: skip
-def test_malformed_transition_tables(table):
-    env = Anything(P=table, initial_state_distrib=np.eye(len(table))[0])
     with pytest.raises(ValueError, match=r"^env"):
         MarkovGame.from_gymnasium(env, 0.9)
-
-
-@pytest.mark.parametrize("start", [[0.5], [1.5], [NAN], ["1"], [[1.0]], [-1.0], [0.5, 0.5], {}])
-def test_malformed_starts(start):
-    with pytest.raises(ValueError, match=r"^env"):
-        MarkovGame.from_gymnasium(Anything(P=SURE, initial_state_distrib=start), 0.9)

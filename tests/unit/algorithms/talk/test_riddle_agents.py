@@ -156,29 +156,27 @@ def test_a_channel_with_a_memory_forgets_before_every_seed():
     assert (play.heard[..., 0] == 0).all() and (play.heard[..., 1:] == play.said[..., :-1]).all()
 
 
-@pytest.mark.parametrize("wrong", [
-    np.zeros((4, 5), dtype=int), np.zeros(6, dtype=int), np.zeros((4, 6)), np.full((4, 6), 3), np.full((4, 6), -1),
-    np.zeros((0, 6), dtype=int), "days", None,
+def days(*shape, day=0, kind=int):
+    return lambda policy: policy.play(np.full(shape, day, dtype=kind))
+
+
+def with_channel(channel):
+    return lambda policy: policy.play(some_days(4), channel)
+
+
+@pytest.mark.parametrize(("name", "uses"), [
+    ("today", [days(4, 5), days(6), days(4, 6, kind=float), days(4, 6, day=3), days(4, 6, day=-1), days(0, 6)]),
+    ("today", [lambda policy: policy.play("days"), lambda policy: policy.play(None)]),
+    ("channel", [with_channel(wrong) for wrong in (
+        "mute", 3, lambda messages, present: None, lambda messages, present: messages[:, :, 0],
+        lambda messages, present: messages[:2], lambda messages, present: messages * np.nan,
+        lambda messages, present: messages + np.inf, lambda messages, present: messages[: len(present) - 1])]),
+    ("which", [lambda policy, which=which: policy.of_seed(which) for which in (-1, 2, True, 1.0, "0", None)]),
 ])  # fmt: skip
-def test_impossible_days_are_refused(wrong):
-    with pytest.raises(ValueError, match="today"):
-        policy_of("dial").play(wrong)
-
-
-@pytest.mark.parametrize("wrong", [
-    "mute", 3, lambda messages, present: None, lambda messages, present: messages[:, :, 0],
-    lambda messages, present: messages[:2], lambda messages, present: messages * np.nan,
-    lambda messages, present: messages + np.inf, lambda messages, present: messages[: len(present) - 1],
-])  # fmt: skip
-def test_impossible_channels_are_refused(wrong):
-    with pytest.raises(ValueError, match="channel"):
-        policy_of("dial").play(some_days(4), wrong)
-
-
-@pytest.mark.parametrize("which", [-1, 2, True, 1.0, "0", None])
-def test_a_policy_of_no_such_seed_is_refused(which):
-    with pytest.raises(ValueError, match="which"):
-        policy_of("dial").of_seed(which)
+def test_refused_by_name(name, uses):
+    for use in uses:
+        with pytest.raises(ValueError, match=name):
+            use(policy_of("dial"))
 
 
 def test_a_channel_that_writes_on_what_it_is_given_changes_no_speaker():
