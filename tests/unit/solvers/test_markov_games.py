@@ -29,7 +29,7 @@ from marl_lessons.solvers.markov_games import (
     shapley_iteration,
 )
 from marl_lessons.solvers.matrix_games import expected_payoffs
-from marl_lessons.solvers.planning import policy_evaluation, policy_iteration, value_iteration
+from marl_lessons.solvers.planning import policy_evaluation, policy_iteration
 from marl_lessons.solvers.zero_sum import maxmin
 
 discounts = st.sampled_from([0.0, 0.5, 0.9, 0.97])
@@ -163,20 +163,6 @@ def test_without_any_guarantee_the_bound_is_infinite():
     game = MarkovGame(transition, reward, 1.0, terminal=np.array([False, True]), episodic=True)
     solution = shapley_iteration(game)
     assert solution.error_bound == np.inf and np.allclose(solution.v, [1, 0])
-
-
-@pytest.mark.parametrize("agent", [0, 1])
-@given(seed=seed_numbers)
-def test_against_nobody_it_is_value_iteration(agent, seed):
-    """If one agent has a single action, the other is alone in an MDP."""
-    mdp = random_mdp(np.random.default_rng(seed))
-    axis, sign = (2, 1.0) if agent == 0 else (1, -1.0)
-    reward = sign * np.expand_dims(mdp.reward[0], axis)
-    game = MarkovGame(np.expand_dims(mdp.transition, axis), np.stack([reward, -reward]), 0.9)
-    solution, alone = shapley_iteration(game, 1e-11), value_iteration(mdp, 1e-11)
-    assert solution.sweeps == alone.sweeps
-    assert np.allclose(solution.history, sign * alone.history, rtol=0, atol=1e-12)
-    assert np.array_equal(solution.policies[agent], alone.policy)
 
 
 def test_gaps_of_the_matrix_games_count_as_errors(monkeypatch):

@@ -325,14 +325,6 @@ def test_what_several_opponents_can_do_together():
     assert min(conceded) == pytest.approx(0.75)
 
 
-def test_maxmin_ignores_what_the_others_earn():
-    chicken = np.array([[[0, 7], [2, 6]], [[0, 2], [7, 6]]])
-    assert maxmin(chicken).value == pytest.approx(2) and maxmin(chicken).strategy[
-        1
-    ] == pytest.approx(1)
-    assert maxmin(np.array([PENNIES, chicken[1]])).value == pytest.approx(0)
-
-
 @pytest.mark.parametrize(("payoffs", "guess", "named"), [
     ([1.0, 2.0], None, "payoffs"),
     ("pennies", None, "payoffs"),
