@@ -114,25 +114,22 @@ TWO = two_cars()
 BOTH = independent_q_learning(TWO, TabularConfig(20, n_records=2), 2)
 
 
-@pytest.mark.parametrize("use, named", [
-    (lambda: reachable_states("mdp"), "mdp"),
-    (lambda: distance_to_optimum(HISTORY, None, OPTIMAL.q), "mdp"),
-    (lambda: distance_to_optimum(HISTORY, TWO, OPTIMAL.q), "mdp"),
-    (lambda: distance_to_optimum(HISTORY, crossroads(4), OPTIMAL.q), "history"),
-    (lambda: distance_to_optimum(BOTH, MDP, OPTIMAL.q), "history"),
-    (lambda: distance_to_optimum(None, MDP, OPTIMAL.q), "history"),
-    (lambda: distance_to_optimum(HISTORY, MDP, OPTIMAL.q.T), "optimal_q"),
-    (lambda: distance_to_optimum(HISTORY, MDP, OPTIMAL.q * NAN), "optimal_q"),
-    (lambda: distance_to_optimum(HISTORY, MDP, np.zeros((32, 2))), "optimal_q"),
-    (lambda: greedy_return(OPTIMAL.q, None), "mdp"),
-    (lambda: greedy_return(np.zeros((10, 2)), TWO), "agents"),
-    (lambda: greedy_return(None, MDP), "q"),
-    (lambda: greedy_return(np.zeros((7, 2)), MDP), "q"),
-    (lambda: greedy_return(np.full((32, 2), NAN), MDP), "q"),
+@pytest.mark.parametrize("named, uses", [
+    ("mdp", [lambda: reachable_states("mdp"), lambda: distance_to_optimum(HISTORY, None, OPTIMAL.q),
+        lambda: distance_to_optimum(HISTORY, TWO, OPTIMAL.q), lambda: greedy_return(OPTIMAL.q, None)]),
+    ("history", [lambda: distance_to_optimum(HISTORY, crossroads(4), OPTIMAL.q),
+        lambda: distance_to_optimum(BOTH, MDP, OPTIMAL.q), lambda: distance_to_optimum(None, MDP, OPTIMAL.q)]),
+    ("optimal_q", [lambda: distance_to_optimum(HISTORY, MDP, OPTIMAL.q.T),
+        lambda: distance_to_optimum(HISTORY, MDP, OPTIMAL.q * NAN),
+        lambda: distance_to_optimum(HISTORY, MDP, np.zeros((32, 2)))]),
+    ("agents", [lambda: greedy_return(np.zeros((10, 2)), TWO)]),
+    ("q", [lambda: greedy_return(None, MDP), lambda: greedy_return(np.zeros((7, 2)), MDP),
+        lambda: greedy_return(np.full((32, 2), NAN), MDP)]),
 ])  # fmt: skip
-def test_refused_by_name(use, named):
-    with pytest.raises(ValueError, match=rf"\b{named}\b"):
-        use()
+def test_refused_by_name(named, uses):
+    for use in uses:
+        with pytest.raises(ValueError, match=rf"\b{named}\b"):
+            use()
 
 
 def walk(up: float) -> MarkovGame:

@@ -172,25 +172,21 @@ GAME = two_cars()
 FINE = [np.full((4, 10, 2), 0.5)] * 2
 
 
-@pytest.mark.parametrize(("changed", "named"), [
-    ({"game": None}, "game"),
-    ({"agent": 2}, "agent"),
-    ({"agent": True}, "agent"),
-    ({"policies": FINE[:1]}, "policies"),
-    ({"policies": [FINE[0], None]}, r"policies\[1\]"),
-    ({"policies": [None, FINE[1] * np.nan]}, r"policies\[1\]"),
-    ({"policies": [None, FINE[1][0]]}, "policies.*moments"),
-    ({"policies": [None, FINE[1][:1]]}, "lag is 1"),
-    ({"lag": 0}, "lag"),
-    ({"lag": -1}, "lag"),
-    ({"lag": 4}, "lag is 4"),
-    ({"lag": True}, "lag"),
-    ({"lag": 1.0}, "lag"),
-    ({"game": two_cars().induced_mdp(0, [None, FINE[1][0]]), "policies": [None]}, "game: has 1 agent"),
+@pytest.mark.parametrize("named, changes", [
+    ("game", [{"game": None}]),
+    ("agent", [{"agent": 2}, {"agent": True}]),
+    ("policies", [{"policies": FINE[:1]}]),
+    (r"policies\[1\]", [{"policies": [FINE[0], None]}, {"policies": [None, FINE[1] * np.nan]}]),
+    ("policies.*moments", [{"policies": [None, FINE[1][0]]}]),
+    ("lag is 1", [{"policies": [None, FINE[1][:1]]}]),
+    ("lag", [{"lag": 0}, {"lag": -1}, {"lag": True}, {"lag": 1.0}]),
+    ("lag is 4", [{"lag": 4}]),
+    ("game: has 1 agent", [{"game": two_cars().induced_mdp(0, [None, FINE[1][0]]), "policies": [None]}]),
 ])  # fmt: skip
-def test_what_is_refused(changed, named):
-    with pytest.raises(ValueError, match=named):
-        drift(**{"game": GAME, "agent": 0, "policies": FINE} | changed)
+def test_what_is_refused(named, changes):
+    for changed in changes:
+        with pytest.raises(ValueError, match=named):
+            drift(**{"game": GAME, "agent": 0, "policies": FINE} | changed)
 
 
 def by_loops(game, agent, q, policies):
