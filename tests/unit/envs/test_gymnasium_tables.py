@@ -5,7 +5,12 @@ import numpy as np
 import pytest
 
 from marl_lessons.envs import MarkovGame
-from marl_lessons.solvers import action_values, optimality_backup, policy_iteration, value_iteration
+from marl_lessons.solvers import (
+    action_values,
+    optimality_backup,
+    policy_iteration,
+    value_iteration,
+)
 
 
 def lake(discount: float, size: str = "4x4", slippery: bool = True):
@@ -34,15 +39,12 @@ def greedy_episode(env, policy, discount: float, seed: int, limit: int = 5000):
     raise AssertionError("the optimal policy did not end the episode")
 
 
-@pytest.mark.parametrize(
-    "size, discount, value",
-    [
-        ("4x4", 0.99, 0.542026),
-        ("4x4", 0.9, 0.068891),
-        ("4x4", 1.0, 14 / 17),
-        ("8x8", 0.99, 0.414640),
-    ],
-)
+@pytest.mark.parametrize("size, discount, value", [
+    ("4x4", 0.99, 0.542026),
+    ("4x4", 0.9, 0.068891),
+    ("4x4", 1.0, 14 / 17),
+    ("8x8", 0.99, 0.414640),
+])  # fmt: skip
 def test_slippery_lake(size, discount, value):
     game = lake(discount, size)
     solved = policy_iteration(game).v @ game.initial
@@ -131,14 +133,10 @@ class Doubled(gymnasium.RewardWrapper):
         return 2 * reward
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: gymnasium.make(latest("Taxi"), fickle_passenger=True),
-        lambda: Doubled(gymnasium.make("FrozenLake-v1")),
-        lambda: gymnasium.make("FrozenLake-v1").unwrapped.__class__,
-    ],
-)
+@pytest.mark.parametrize("make", [
+    lambda: gymnasium.make(latest("Taxi"), fickle_passenger=True), lambda: Doubled(gymnasium.make("FrozenLake-v1")),
+    lambda: gymnasium.make("FrozenLake-v1").unwrapped.__class__,
+])  # fmt: skip
 def test_an_environment_that_does_not_play_by_its_table_is_refused(make):
     with pytest.raises(ValueError, match=r"^env: "):
         MarkovGame.from_gymnasium(make(), 0.9)
@@ -187,3 +185,40 @@ def test_a_start_that_is_also_an_end_stays_alive():
     game = MarkovGame.from_gymnasium(Table(table, [1.0, 0.0]), 1.0)
     assert not game.terminal[0] and game.terminal[2]
     assert policy_iteration(game).v.tolist() == [1, 1, 0]
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+class Anything:
+    """An environment with the given attributes."""
+
+    def __init__(self, **attributes):
+        vars(self).update(attributes)
+
+
+SURE = {0: {0: [(1.0, 0, 0.0, False)]}}
+
+
+STEP = (1.0, 0, 0.0, False)
+TABLES = [
+    {0: 5}, {1: {0: [STEP]}, 0: 5}, {"a": {}, 0: {}}, {"a": {0: [STEP]}}, {0: {}}, {0: {"go": [STEP]}}, {0: {0: None}},
+    {0: {0: "ab"}}, {1: {0: [(1.0, 1, 0.0, False)]}}, {0: {0: [STEP]}, 1: {1: [STEP]}},
+    *({0: {0: outcomes}} for outcomes in (
+        [], [5], [(1.0, 0)], [(*STEP, "more")], [("1.0", 0, 0.0, False)], [(NAN, 0, 0.0, False)],
+        [(-0.5, 0, 0.0, False), (1.5, 0, 0.0, False)], [(0.5, 0, 0.0, False)], [STEP, (0.5, 0, 0.0, False)],
+        [(1.0, 5, 0.0, False)], [(1.0, -1, 0.0, False)], [(1.0, 0.0, 0.0, False)], [(1.0, None, 0.0, False)],
+        [(1.0, 0, "much", False)], [(1.0, 0, INF, False)], [(1.0, 0, 0.0, "no")])),
+]  # fmt: skip
+STARTS = ["x", [0.5], [1.5], [NAN], ["1"], [[1.0]], [-1.0], [0.5, 0.5], {}]
+REFUSED = [
+    None, 3, "env", Anything(), Anything(P=None), Anything(P={}), Anything(P=[1]), Anything(P=SURE),
+    *(Anything(P=table, initial_state_distrib=np.eye(len(table))[0]) for table in TABLES),
+    *(Anything(P=SURE, initial_state_distrib=start) for start in STARTS),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("env", REFUSED)
+def test_wrong_environments(env):
+    with pytest.raises(ValueError, match=r"^env"):
+        MarkovGame.from_gymnasium(env, 0.9)

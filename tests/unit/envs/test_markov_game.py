@@ -221,41 +221,6 @@ def test_names_may_be_any_sequence():
     assert build(discount=1.0, episodic=np.True_).episodic is True
 
 
-junk = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-3, 3)
-    | st.floats()
-    | st.text(alphabet="abc", min_size=1)
-    | st.binary(),
-    lambda inner: (
-        st.lists(inner, min_size=1, max_size=2).map(lambda x: [x[0]] * len(x))
-        | st.dictionaries(st.integers(), inner)
-    ),
-    max_leaves=4,
-)
-
-
-@given(
-    st.sampled_from(["transition", "reward", "discount", "initial", "terminal", "outcome_reward"]),
-    junk,
-)
-def test_junk_is_refused_by_name_or_is_valid(argument, value):
-    settings_given = {argument: value} | ({"reward": None} if argument == "outcome_reward" else {})
-    try:
-        game = build(**settings_given)
-    except ValueError as error:
-        assert argument in str(error) or (
-            argument == "outcome_reward" and value is None and "reward" in str(error)
-        )
-        return
-    if value is None:
-        assert argument in ("initial", "terminal")
-        return
-    kept = np.asarray(getattr(game, argument))
-    assert np.array_equal(kept, np.asarray(value, dtype=float)) and 0 <= game.discount < 1
-
-
 @given(seed_numbers, st.floats(1e-7, 10), st.booleans())
 def test_one_wrong_probability_anywhere_is_found(seed, amount, upwards):
     rng = np.random.default_rng(seed)
@@ -277,18 +242,9 @@ def test_policies_that_are_none(seed, n_actions):
     agent = int(rng.integers(len(n_actions)))
     p = good[agent]
     bad = [
-        None,
-        "policy",
-        p[:-1],
-        p[:, :-1],
-        p.T[:, :0],
-        p * 1.001,
-        -p,
-        p + NAN,
-        changed(p, (0, 0), INF),
-        p[None],
+        None, "policy", p[:-1], p[:, :-1], p.T[:, :0], p * 1.001, -p, p + NAN, changed(p, (0, 0), INF), p[None],
         [[1.0]] * 3 + [[0.5]],
-    ]
+    ]  # fmt: skip
     for wrong in bad:
         policies = [wrong if i == agent else q for i, q in enumerate(good)]
         for use in (game.joint_policy, game.check_policies):

@@ -50,14 +50,11 @@ def test_outcomes_are_counted(seed):
         assert counts[joint] == sum(tuple(row) == joint for row in actions.tolist())
 
 
-@pytest.mark.parametrize(
-    ("actions", "n_actions", "named"),
-    [
-        ([[0, 3]], (3, 3), "actions"),
-        ([[0, 1, 2]], (3, 3), "actions"),
-        ([[0.0, 1.0]], (3, 3), "actions"),
-    ],
-)
+@pytest.mark.parametrize(("actions", "n_actions", "named"), [
+    ([[0, 3]], (3, 3), "actions"),
+    ([[0, 1, 2]], (3, 3), "actions"),
+    ([[0.0, 1.0]], (3, 3), "actions"),
+])  # fmt: skip
 def test_outcomes_refuse(actions, n_actions, named):
     with pytest.raises(ValueError, match=named):
         outcome_counts(actions, n_actions)
@@ -206,23 +203,17 @@ def test_hysteretic_pairs_find_the_optimum_three_times_as_often():
     assert found[0][2].sum() >= 290, "plain pairs end where agent 1 plays safe"
 
 
-@pytest.mark.parametrize(
-    ("change", "named"),
-    [
-        ({"game": two_cars()}, "game"),
-        ({"game": crossroads()}, "game"),
-        ({"game": PAYOFFS}, "game"),
-        ({"agent": 2}, "agent"),
-        ({"partner": [0.5, 0.5]}, "partner"),
-        ({"partner": [0.5, 0.4, 0.4]}, "partner"),
-        ({"ratio": 1.5}, "ratio"),
-        ({"ratio": True}, "ratio"),
-    ],
-)
-def test_values_refuse(change, named):
-    given_values = {"game": CLIMBING, "agent": 0, "partner": [0.5, 0.25, 0.25], "ratio": 0.5}
-    with pytest.raises(ValueError, match=named):
-        values_against(**given_values | change)
+@pytest.mark.parametrize("named, changes", [
+    ("game", [{"game": two_cars()}, {"game": crossroads()}, {"game": PAYOFFS}]),
+    ("agent", [{"agent": 2}]),
+    ("partner", [{"partner": [0.5, 0.5]}, {"partner": [0.5, 0.4, 0.4]}]),
+    ("ratio", [{"ratio": 1.5}, {"ratio": True}]),
+])  # fmt: skip
+def test_values_refuse(named, changes):
+    for change in changes:
+        given_values = {"game": CLIMBING, "agent": 0, "partner": [0.5, 0.25, 0.25], "ratio": 0.5}
+        with pytest.raises(ValueError, match=named):
+            values_against(**given_values | change)
 
 
 def test_values_of_other_shapes():

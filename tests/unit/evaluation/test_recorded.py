@@ -79,25 +79,18 @@ def test_a_write_that_fails_leaves_everything_as_it_was(tmp_path, monkeypatch):
     assert path.read_bytes() == before and os.listdir(tmp_path) == ["curves.json"]
 
 
-@pytest.mark.parametrize(
-    ("name", "changed"),
-    [
-        ("env_steps", [3, 2, 4]),
-        ("env_steps", [1.0, 2.0, 3.0]),
-        ("env_steps", [-1, 2, 3]),
-        ("returns", np.zeros((2, 2))),
-        ("returns", np.full((3, 2), np.nan)),
-        ("seconds", -np.ones((3, 2))),
-        ("seconds", np.array([[1, 1], [0, 2], [3, 3]])),
-        ("seeds", [1, 1]),
-        ("seeds", [True, False]),
-    ],
-)
-def test_curves_that_cannot_be_are_refused(name, changed):
-    good = curves()
-    fields = {n: getattr(good, n) for n in ("env_steps", "returns", "seconds", "seeds")}
-    with pytest.raises(ValueError, match=f"^{name}"):
-        Curves(**(fields | {name: changed}))
+@pytest.mark.parametrize("name, changes", [
+    ("env_steps", [[3, 2, 4], [1.0, 2.0, 3.0], [-1, 2, 3]]),
+    ("returns", [np.zeros((2, 2)), np.full((3, 2), np.nan)]),
+    ("seconds", [-np.ones((3, 2)), np.array([[1, 1], [0, 2], [3, 3]])]),
+    ("seeds", [[1, 1], [True, False]]),
+])  # fmt: skip
+def test_curves_that_cannot_be_are_refused(name, changes):
+    for changed in changes:
+        good = curves()
+        fields = {n: getattr(good, n) for n in ("env_steps", "returns", "seconds", "seeds")}
+        with pytest.raises(ValueError, match=f"^{name}"):
+            Curves(**(fields | {name: changed}))
 
 
 @pytest.mark.parametrize("bad", [{}, [curves()], {"x": 3}, {1: curves()}])

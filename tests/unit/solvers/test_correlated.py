@@ -101,21 +101,6 @@ def test_nobody_wants_to_disobey(seed, shape, kind, coarse):
         assert np.allclose(earned, [(p * mine).sum() for mine in payoffs], atol=1e-12)
 
 
-@given(seed_numbers, shapes, kinds)
-def test_coarse_equilibria_allow_no_less(seed, shape, kind):
-    payoffs, worth = draw(seed, shape, kind), draw(seed + 1, shape)[0]
-    value = lambda p, objective: {  # noqa: E731
-        "welfare": (p * payoffs).sum(),
-        "fairness": min((p * mine).sum() for mine in payoffs),
-    }.get(objective if isinstance(objective, str) else None, (p * worth).sum())
-    for objective in ("welfare", "fairness", worth):
-        fine, coarse = (
-            value(correlated_equilibrium(payoffs, objective, c).distribution, objective)
-            for c in (False, True)
-        )
-        assert coarse >= fine - 1e-9
-
-
 @given(seed_numbers, shapes.filter(lambda shape: len(shape) == 2), kinds)
 def test_every_nash_equilibrium_is_a_correlated_one(seed, shape, kind):
     payoffs = draw(seed, shape, kind)

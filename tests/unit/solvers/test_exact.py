@@ -14,18 +14,15 @@ from scipy.optimize import linprog
 from marl_lessons.solvers.exact import as_fraction, exact, maximise, optimal_strategies, vertices
 
 
-@pytest.mark.parametrize(
-    ("payoffs", "read"),
-    [
-        ([0.1 + 0.2, 0.3], [Fraction(3, 10)] * 2),
-        ([1 / 3, 4 / 3 - 1], [Fraction(1, 3)] * 2),
-        ([1e15, 0.1, 2, 0.1 + 0.2 - 0.3], [10**15, Fraction(1, 10), 2, 0]),
-        ([1, 1 - 1e-11], [1, Fraction(1 - 1e-11)]),
-        ([np.pi, 3], [Fraction(np.pi), 3]),
-        ([1e-300, 2e-300], [Fraction(1e-300), Fraction(2e-300)]),
-        ([0, 0], [0, 0]),
-    ],
-)
+@pytest.mark.parametrize(("payoffs", "read"), [
+    ([0.1 + 0.2, 0.3], [Fraction(3, 10)] * 2),
+    ([1 / 3, 4 / 3 - 1], [Fraction(1, 3)] * 2),
+    ([1e15, 0.1, 2, 0.1 + 0.2 - 0.3], [10**15, Fraction(1, 10), 2, 0]),
+    ([1, 1 - 1e-11], [1, Fraction(1 - 1e-11)]),
+    ([np.pi, 3], [Fraction(np.pi), 3]),
+    ([1e-300, 2e-300], [Fraction(1e-300), Fraction(2e-300)]),
+    ([0, 0], [0, 0]),
+])  # fmt: skip
 def test_payoffs_are_read_as_simple_fractions_where_rounding_allows(payoffs, read):
     assert exact(np.array(payoffs)).tolist() == read
 

@@ -16,7 +16,6 @@ from marl_lessons.envs.games.matrix_games import matrix_game
 from marl_lessons.solvers.matrix_games import (
     dominated_actions,
     iterated_elimination,
-    nash_equilibria,
     pareto_set,
 )
 
@@ -142,16 +141,6 @@ def test_elimination_in_several_rounds():
     dilemma = iterated_elimination(CATALOGUE["prisoner's dilemma"].game)
     assert [a.tolist() for a in dilemma.actions] == [[1], [1]]
     assert dilemma.order == ((0, 0), (1, 0))
-
-
-@given(seed_numbers, shapes.filter(lambda shape: len(shape) == 2), kinds)
-def test_equilibria_live_on_what_is_left(seed, shape, kind):
-    payoffs = draw(seed, shape, kind)
-    left = iterated_elimination(payoffs).actions
-    for strategies, _ in nash_equilibria(payoffs).equilibria:
-        for agent, strategy in enumerate(strategies):
-            assert strategy[left[agent]].sum() == pytest.approx(1, abs=1e-12)
-            assert (strategy[dominated_actions(payoffs, agent)] == 0).all()
 
 
 @given(seed_numbers, shapes, kinds)

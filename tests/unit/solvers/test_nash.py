@@ -110,15 +110,6 @@ def test_small_games_in_exact_arithmetic(seed, shape, ties):
         assert same(pairs(result), expected) and result.degenerate == degenerate
 
 
-@given(seed_numbers, sizes)
-def test_one_action_alone_is_degenerate_on_ties_only(seed, shape):
-    payoffs = tied(seed, (1, shape[1]))
-    best = payoffs[1, 0] == payoffs[1, 0].max()
-    for given_as in (payoffs, payoffs[::-1].swapaxes(1, 2)):
-        result = nash_equilibria(given_as)
-        assert len(result.equilibria) == best.sum() and result.degenerate == (best.sum() > 1)
-
-
 @given(seed_numbers, sizes, st.booleans())
 def test_all_equilibria_of_a_zero_sum_game_have_its_value(seed, shape, ties):
     row = (tied if ties else generic)(seed, shape)[0]
@@ -129,26 +120,6 @@ def test_all_equilibria_of_a_zero_sum_game_have_its_value(seed, shape, ties):
     assert iterated.v[0] == pytest.approx(value, abs=1e-9)
     for equilibrium in nash_equilibria(payoffs).equilibria:
         assert np.allclose(equilibrium.payoffs, [value, -value], atol=1e-9)
-
-
-@given(seed_numbers, sizes, st.booleans())
-def test_what_does_not_change_the_equilibria(seed, shape, ties):
-    payoffs = (tied if ties else generic)(seed, shape)
-    rng = np.random.default_rng(seed + 1)
-    result = nash_equilibria(payoffs)
-    scaled = payoffs * np.array([3.0, 0.5])[:, None, None]
-    scaled[0] += rng.integers(-3, 4, size=shape[1])  # whatever the row agent does
-    scaled[1] += rng.integers(-3, 4, size=shape[0])[:, None]
-    swapped = payoffs[::-1].swapaxes(1, 2)
-    rows, columns = rng.permutation(shape[0]), rng.permutation(shape[1])
-    permuted = payoffs[(slice(None), *np.ix_(rows, columns))]
-    for other, expected in (
-        (scaled, pairs(result)),
-        (swapped, [(y, x) for x, y in pairs(result)]),
-        (permuted, [(x[rows], y[columns]) for x, y in pairs(result)]),
-    ):
-        found = nash_equilibria(other)
-        assert same(pairs(found), expected) and found.degenerate == result.degenerate
 
 
 @pytest.mark.parametrize("scale", [1e-300, 1e-6, 1e6, 1e11])
@@ -259,20 +230,10 @@ def test_an_equilibrium_found_at_several_corners_is_reported_once():
         assert same(found, in_exact_arithmetic(payoffs)[0]), odd
 
 
-@pytest.mark.parametrize(
-    "game",
-    [
-        None,
-        "chicken",
-        5,
-        [[1, 2], [3, 4]],
-        [[[1, np.nan]], [[1, 2]]],
-        np.zeros((3, 2, 2, 2)),
-        [[1, 2, 3]],
-        np.zeros((2, 2, 0)),
-        [[[1e200]], [[0]]],
-    ],
-)
+@pytest.mark.parametrize("game", [
+    None, "chicken", 5, [[1, 2], [3, 4]], [[[1, np.nan]], [[1, 2]]], np.zeros((3, 2, 2, 2)), [[1, 2, 3]],
+    np.zeros((2, 2, 0)), [[[1e200]], [[0]]],
+])  # fmt: skip
 def test_what_is_no_game_of_two(game):
     with pytest.raises(ValueError, match=r"^game\b"):
         nash_equilibria(game)

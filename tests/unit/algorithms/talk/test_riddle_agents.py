@@ -156,46 +156,27 @@ def test_a_channel_with_a_memory_forgets_before_every_seed():
     assert (play.heard[..., 0] == 0).all() and (play.heard[..., 1:] == play.said[..., :-1]).all()
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        np.zeros((4, 5), dtype=int),
-        np.zeros(6, dtype=int),
-        np.zeros((4, 6)),
-        np.full((4, 6), 3),
-        np.full((4, 6), -1),
-        np.zeros((0, 6), dtype=int),
-        "days",
-        None,
-    ],
-)
-def test_impossible_days_are_refused(wrong):
-    with pytest.raises(ValueError, match="today"):
-        policy_of("dial").play(wrong)
+def days(*shape, day=0, kind=int):
+    return lambda policy: policy.play(np.full(shape, day, dtype=kind))
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        "mute",
-        3,
-        lambda messages, present: None,
-        lambda messages, present: messages[:, :, 0],
-        lambda messages, present: messages[:2],
-        lambda messages, present: messages * np.nan,
-        lambda messages, present: messages + np.inf,
-        lambda messages, present: messages[: len(present) - 1],
-    ],
-)
-def test_impossible_channels_are_refused(wrong):
-    with pytest.raises(ValueError, match="channel"):
-        policy_of("dial").play(some_days(4), wrong)
+def with_channel(channel):
+    return lambda policy: policy.play(some_days(4), channel)
 
 
-@pytest.mark.parametrize("which", [-1, 2, True, 1.0, "0", None])
-def test_a_policy_of_no_such_seed_is_refused(which):
-    with pytest.raises(ValueError, match="which"):
-        policy_of("dial").of_seed(which)
+@pytest.mark.parametrize(("name", "uses"), [
+    ("today", [days(4, 5), days(6), days(4, 6, kind=float), days(4, 6, day=3), days(4, 6, day=-1), days(0, 6)]),
+    ("today", [lambda policy: policy.play("days"), lambda policy: policy.play(None)]),
+    ("channel", [with_channel(wrong) for wrong in (
+        "mute", 3, lambda messages, present: None, lambda messages, present: messages[:, :, 0],
+        lambda messages, present: messages[:2], lambda messages, present: messages * np.nan,
+        lambda messages, present: messages + np.inf, lambda messages, present: messages[: len(present) - 1])]),
+    ("which", [lambda policy, which=which: policy.of_seed(which) for which in (-1, 2, True, 1.0, "0", None)]),
+])  # fmt: skip
+def test_refused_by_name(name, uses):
+    for use in uses:
+        with pytest.raises(ValueError, match=name):
+            use(policy_of("dial"))
 
 
 def test_a_channel_that_writes_on_what_it_is_given_changes_no_speaker():
@@ -280,39 +261,6 @@ def test_a_sequence_is_that_of_torchs_own_layers(sizes, n_networks, n_rows, seed
             memories[m] = cell(now[m], memories[m])
             assert torch.allclose(h[m], memories[m], atol=1e-5)
             assert torch.allclose(y[m], last(memories[m]), atol=1e-5)
-
-
-def test_one_step_is_that_of_plain_python():
-    parameters = init_gru(2, 3, 1, generators(5))
-    w, b, u, c = (p[0].tolist() for p in parameters[:4])
-    x, h = [0.7, -1.2], [0.1, -0.4, 0.9]
-
-    def gate(k):
-        of_x = b[0][k] + sum(x[i] * w[i][k] for i in range(2))
-        return of_x, c[0][k] + sum(h[i] * u[i][k] for i in range(3))
-
-    expected = []
-    for j in range(3):
-        reset = 1 / (1 + math.exp(-sum(gate(j))))
-        update = 1 / (1 + math.exp(-sum(gate(3 + j))))
-        seen, kept = gate(6 + j)
-        new = math.tanh(seen + reset * kept)
-        expected.append((1 - update) * new + update * h[j])
-    result = gru_cell(parameters[:4], torch.tensor([[x]]), torch.tensor([[h]]))
-    assert result[0, 0].tolist() == pytest.approx(expected, abs=1e-6)
-
-
-def test_gradients_through_time_agree_with_finite_differences():
-    parameters = [p.detach().double().requires_grad_() for p in init_gru(2, 3, 2, generators(1, 2))]
-    x = torch.randn(3, 2, 4, 2, dtype=torch.float64, generator=generators(3)[0])
-
-    def last_output(*p):
-        h = torch.zeros(2, 4, 3, dtype=torch.float64)
-        for now in x:
-            y, h = recurrent_step(p, now, h)
-        return y
-
-    assert torch.autograd.gradcheck(last_output, parameters)
 
 
 def test_initial_numbers_are_uniform_within_the_bounds_of_torchs_layers():

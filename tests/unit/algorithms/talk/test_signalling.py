@@ -125,23 +125,20 @@ def test_greedy_rows_hold_a_single_one():
     assert greedy_policy(np.array([[1.0, 1.0, 0.0], [0.0, 2.0, 3.0]])).tolist() == [[1, 0, 0], [0, 0, 1]]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "given, name",
-    [
-        ({"game": 3}, "game"),
-        ({"seeds": 0}, "seeds"),
-        ({"seeds": [1, -1]}, r"seeds\[1\]"),
-        ({"n_rounds": 0}, "n_rounds"),
-        ({"n_rounds": 1e3}, "n_rounds"),
-        ({"n_records": 0}, "n_records"),
-        ({"n_rounds": 5, "n_records": 6}, "n_records is 6"),
-        ({"step_size": 1.5}, "step_size"),
-        ({"step_size": PerAgent("step_size", (0.1, 0.2))}, "config: step_size is a PerAgent"),
-        ({"epsilon": -0.1}, "epsilon"),
-        ({"epsilon": PerVisit()}, "epsilon: PerVisit"),
-        ({"initial_value": np.nan}, "initial_value"),
-    ],
-)
+@pytest.mark.parametrize("given, name", [
+    ({"game": 3}, "game"),
+    ({"seeds": 0}, "seeds"),
+    ({"seeds": [1, -1]}, r"seeds\[1\]"),
+    ({"n_rounds": 0}, "n_rounds"),
+    ({"n_rounds": 1e3}, "n_rounds"),
+    ({"n_records": 0}, "n_records"),
+    ({"n_rounds": 5, "n_records": 6}, "n_records is 6"),
+    ({"step_size": 1.5}, "step_size"),
+    ({"step_size": PerAgent("step_size", (0.1, 0.2))}, "config: step_size is a PerAgent"),
+    ({"epsilon": -0.1}, "epsilon"),
+    ({"epsilon": PerVisit()}, "epsilon: PerVisit"),
+    ({"initial_value": np.nan}, "initial_value"),
+])  # fmt: skip
 def test_bad_arguments_are_named(given, name):
     with pytest.raises(ValueError, match=f"^{name}"):
         signalling_q_learning(**{"game": lewis(2), "seeds": 2, "n_rounds": 10, **given})

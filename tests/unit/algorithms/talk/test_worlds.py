@@ -212,17 +212,14 @@ class WithoutNumbers:
             setattr(self, name, getattr(inside, name))
 
 
-@pytest.mark.parametrize(
-    "given, name",
-    [
-        ({"worlds": two_cars()}, "worlds: .* without n_worlds"),
-        ({"worlds": WithoutNumbers()}, "worlds: .* got a WithoutNumbers"),
-        ({"say": None}, "say"),
-        ({"hear": 3}, "hear"),
-        ({"n_heard": 0}, "n_heard"),
-        ({"channel": "radio"}, "channel"),
-    ],
-)
+@pytest.mark.parametrize("given, name", [
+    ({"worlds": two_cars()}, "worlds: .* without n_worlds"),
+    ({"worlds": WithoutNumbers()}, "worlds: .* got a WithoutNumbers"),
+    ({"say": None}, "say"),
+    ({"hear": 3}, "hear"),
+    ({"n_heard": 0}, "n_heard"),
+    ({"channel": "radio"}, "channel"),
+])  # fmt: skip
 def test_bad_arguments_are_named(given, name):
     say, hear, n_heard = sum_of_others(3)
     fine = {"worlds": CorridorWorlds(1, 2), "say": say, "hear": hear, "n_heard": n_heard}
@@ -420,20 +417,17 @@ def test_whoever_is_left_by_the_clock_is_there_though_it_sees_zeros():
 FULL = np.zeros((2, 3, 4))
 
 
-@pytest.mark.parametrize(
-    "call, message",
-    [
-        (lambda b: MessageBuffer(0, 2, 1), "^n_worlds is 0"),
-        (lambda b: MessageBuffer(1, 2.0, 1), "^n_agents is 2.0"),
-        (lambda b: MessageBuffer(1, 2, 0), "^width is 0"),
-        (lambda b: b.read_all(), "^nobody has posted"),
-        (lambda b: b.post(np.zeros((2, 3, 5))), r"^messages: .*\(2, 3, 4\).* shape \(2, 3, 5\)"),
-        (lambda b: b.post("stop"), "^messages"),
-        (lambda b: b.post(FULL + np.nan), r"^messages\[0, 0, 0\] is nan"),
-        (lambda b: b.post(FULL, np.ones((2, 3))), "^present"),
-        (lambda b: b.post(FULL, np.ones((3, 2), bool)), "^present"),
-    ],
-)
+@pytest.mark.parametrize("call, message", [
+    (lambda b: MessageBuffer(0, 2, 1), "^n_worlds is 0"),
+    (lambda b: MessageBuffer(1, 2.0, 1), "^n_agents is 2.0"),
+    (lambda b: MessageBuffer(1, 2, 0), "^width is 0"),
+    (lambda b: b.read_all(), "^nobody has posted"),
+    (lambda b: b.post(np.zeros((2, 3, 5))), r"^messages: .*\(2, 3, 4\).* shape \(2, 3, 5\)"),
+    (lambda b: b.post("stop"), "^messages"),
+    (lambda b: b.post(FULL + np.nan), r"^messages\[0, 0, 0\] is nan"),
+    (lambda b: b.post(FULL, np.ones((2, 3))), "^present"),
+    (lambda b: b.post(FULL, np.ones((3, 2), bool)), "^present"),
+])  # fmt: skip
 def test_messages_that_do_not_fit_are_refused_by_name(call, message):
     with pytest.raises(ValueError, match=message):
         call(MessageBuffer(2, 3, 4))

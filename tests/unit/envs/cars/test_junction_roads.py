@@ -112,13 +112,6 @@ def test_hard_routes_in_order_of_their_turns():
     assert starts == [(0, 4), (0, 12), (5, 0), (13, 0), (17, 5), (17, 13), (4, 17), (12, 17)]
 
 
-@pytest.mark.parametrize("level", [MEDIUM, HARD], ids=["medium", "hard"])
-def test_a_quarter_turn_of_the_map_changes_nothing(level):
-    routes = network(level).routes
-    turned = {tuple((column, level.size - 1 - row) for row, column in r) for r in routes}
-    assert turned == set(routes)
-
-
 @ALL
 def test_tables_say_what_the_routes_say(level):
     tables = network(level)

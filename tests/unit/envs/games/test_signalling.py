@@ -130,27 +130,16 @@ def test_the_arrays_are_the_games_own_and_cannot_be_written_to():
 HALF = [0.5, 0.5]
 
 
-@pytest.mark.parametrize(
-    ("name", "given_"),
-    [
-        ("prior", ([0.5, 0.4], np.eye(2))),
-        ("prior", ([1.5, -0.5], np.eye(2))),
-        ("prior", ([], np.eye(2))),
-        ("prior", ("half", np.eye(2))),
-        ("payoff", (HALF, np.eye(3))),
-        ("payoff", (HALF, [1, 2])),
-        ("payoff", (HALF, [[1, np.nan], [0, 1]])),
-        ("payoff", (HALF, [[1, 1e200], [0, 1]])),
-        ("payoff", (HALF, np.ones((2, 0)))),
-        ("payoff", (HALF, None)),
-        ("n_messages", (HALF, np.eye(2), 0)),
-        ("n_messages", (HALF, np.eye(2), 2.0)),
-        ("n_messages", (HALF, np.eye(2), True)),
-    ],
-)
-def test_what_is_no_game_is_refused(name, given_):
-    with pytest.raises(ValueError, match=name):
-        SignallingGame(*given_)
+@pytest.mark.parametrize("name, cases", [
+    ("prior", [([0.5, 0.4], np.eye(2)), ([1.5, -0.5], np.eye(2)), ([], np.eye(2)), ("half", np.eye(2))]),
+    ("payoff", [(HALF, np.eye(3)), (HALF, [1, 2]), (HALF, [[1, np.nan], [0, 1]]), (HALF, [[1, 1e200], [0, 1]]),
+        (HALF, np.ones((2, 0))), (HALF, None)]),
+    ("n_messages", [(HALF, np.eye(2), 0), (HALF, np.eye(2), 2.0), (HALF, np.eye(2), True)]),
+])  # fmt: skip
+def test_what_is_no_game_is_refused(name, cases):
+    for given_ in cases:
+        with pytest.raises(ValueError, match=name):
+            SignallingGame(*given_)
 
 
 anything = st.none() | st.text(max_size=3) | st.booleans() | st.floats() | st.integers(-5, 0)

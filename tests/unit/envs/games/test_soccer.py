@@ -136,31 +136,6 @@ def test_known_values(game, solution):
     assert np.abs(solution.v).max() <= 1 and np.all(solution.v[game.terminal] == 0)
 
 
-def mirrored(game: MarkovGame, flip_rows: bool) -> np.ndarray:
-    """``[S]``: the state with the field turned left to right (and upside down) and the players exchanged."""
-
-    def turn(cell):
-        return (3 - cell[0] if flip_rows else cell[0], 4 - cell[1])
-
-    positions = [soccer_position(s) for s in range(game.n_states - 2)]
-    states = [soccer_state(turn(p.b), turn(p.a), 1 - p.ball) for p in positions]
-    return np.array([*states, game.n_states - 1, game.n_states - 2])
-
-
-@pytest.mark.parametrize("flip_rows", [False, True])
-def test_the_mirror_exchanges_the_players(game, solution, flip_rows):
-    mirror = mirrored(game, flip_rows)
-    assert np.array_equal(mirror[mirror], np.arange(game.n_states))
-    actions = np.array([1, 0, 3, 2, 4] if flip_rows else [0, 1, 3, 2, 4])
-    # T(m(s') | m(s), m(b), m(a)) = T(s' | s, a, b): both sides as arrays [S, A_1, A_2, S].
-    turned = game.transition[mirror][:, actions][:, :, actions].swapaxes(1, 2)
-    assert np.array_equal(turned[..., mirror], game.transition)
-    assert np.abs(solution.v[mirror] + solution.v).max() < 1e-8
-    if flip_rows:
-        starts = np.flatnonzero(game.initial)
-        assert np.array_equal(mirror[starts], starts[::-1])
-
-
 def test_the_figure_state_is_mixed_in_one_way_only(solution):
     """The least and the largest probability of every action over all optimal strategies, by linear programmes."""
     q, v = solution.q[FIGURE], solution.v[FIGURE]
@@ -215,45 +190,6 @@ def test_the_error_bound_is_honest(game, solution):
     rough = shapley_iteration(game, 1e-3)
     assert rough.error_bound <= 1e-3 and rough.sweeps < solution.sweeps
     assert np.abs(rough.v - solution.v).max() <= rough.error_bound + solution.error_bound
-
-
-def test_own_goals_would_make_no_difference():
-    """If carrying the ball out through one's own goal lost the game, the values would be the same."""
-    game = soccer(3, 4)
-    transition, outcome_reward = game.transition.copy(), game.outcome_reward
-    changed = 0
-    for state in range(game.n_states - 2):
-        position = soccer_position(state, 3, 4)
-        holder = position.ball
-        away, edge, lost = ((2, 3, -1), (WEST, 0, -2))[holder]
-        if position[holder] != (1, edge):
-            continue
-        for other in range(5):
-            for first in (holder, 1 - holder):
-                choices = {"AB"[holder]: game.action_names[0][away]}
-                choices["BA"[holder]] = game.action_names[0][other]
-                order = "AB"[first] + "BA"[first]
-                where = {"A": position.a, "B": position.b}
-                after = play_once(where, "AB"[holder], choices, order, 3, 4)
-                # The holder stands at the edge and keeps the ball until it moves, whoever is first.
-                joint = (away, other) if holder == 0 else (other, away)
-                target = soccer_state(after[0], after[1], "AB".index(after[2]), 3, 4)
-                transition[(state, *joint, target)] -= 0.5
-                transition[(state, *joint, lost)] += 0.5
-                changed += 1
-    assert changed == 2 * 11 * 5 * 2
-    own_goals = MarkovGame(transition, None, 0.9, game.initial, game.terminal, outcome_reward)
-    assert np.abs(own_goals.reward - game.reward).max() == 1
-    apart = shapley_iteration(own_goals, 1e-12).v - shapley_iteration(game, 1e-12).v
-    assert np.abs(apart).max() < 1e-11
-
-
-def test_more_patience_is_worth_more_to_nobody_at_the_start():
-    for discount in (0.0, 0.5, 0.99):
-        game = soccer(3, 4, discount)
-        assert game.initial @ shapley_iteration(game).v == pytest.approx(0, abs=2e-8)
-    near = soccer_state((1, 0), (0, 3), 0, 3, 4)
-    assert soccer(3, 4, 0.0).reward[0, near, WEST].min() == 1
 
 
 def test_mixing_is_needed_in_few_states(game, solution):

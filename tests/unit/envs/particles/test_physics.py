@@ -16,7 +16,6 @@ from marl_lessons.envs.particles.physics import (
     lengths,
     next_velocities,
     overlaps,
-    total_force,
 )
 
 ORDERS = {"mpe2": advance_mpe2, "openai": advance_openai}
@@ -93,19 +92,6 @@ def test_the_force_is_finite_however_close_two_bodies_are(offset):
         assert not force.any()
     if offset == 1e-100:
         np.testing.assert_allclose(force[0, :, 0], [30 / 2**0.5, -30 / 2**0.5])
-
-
-@given(st.integers(0, 10_000))
-def test_contacts_keep_the_sum_of_momenta_and_turn_with_the_world(seed):
-    rng = np.random.default_rng(seed)
-    positions = rng.uniform(-0.3, 0.3, (4, 2, 3))
-    pairs = colliding_pairs(np.full(4, 0.15), np.ones(4, dtype=bool), 4)
-    none = np.zeros_like(positions)
-    force = total_force(none, positions, pairs)
-    np.testing.assert_allclose(force.sum(axis=0), 0, atol=1e-12)
-    turn = np.array([[0.6, -0.8], [0.8, 0.6]])
-    turned = total_force(none, np.einsum("xy,mye->mxe", turn, positions), pairs)
-    np.testing.assert_allclose(turned, np.einsum("xy,mye->mxe", turn, force), atol=1e-9)
 
 
 def test_pairs_are_those_of_which_both_collide_and_one_moves():

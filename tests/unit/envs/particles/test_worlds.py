@@ -1,7 +1,6 @@
 """The particle worlds: batched, independent of each other, resumed and placed."""
 
 import copy
-import os
 import pickle
 
 import numpy as np
@@ -265,6 +264,3 @@ def test_words_are_plain_text_in_a_kind():
     for make in (simple_spread, simple_speaker_listener):
         kind = make(returns=np.str_("openai"), physics=np.str_("mpe2")).snapshot()["kind"]
         assert type(kind["returns"]) is type(kind["physics"]) is str
-
-
-os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")

@@ -14,7 +14,6 @@ from random_games import (
     random_kernel,
     random_mdp,
     random_policies,
-    random_policy,
     seed_numbers,
     value_by_solving,
 )
@@ -41,8 +40,6 @@ from marl_lessons.evaluation.moving_target.induced import (
     visit_rates,
 )
 from marl_lessons.solvers import best_response
-from marl_lessons.solvers.markov_games import joint_policy_evaluation
-from marl_lessons.solvers.planning import policy_evaluation
 
 sizes = st.sampled_from([(2, 3), (3, 2), (2, 3, 4), (3, 1, 2)])
 leading_axes = st.sampled_from([(), (3,), (2, 3), (2, 1, 2)])
@@ -155,20 +152,17 @@ FINE = [np.full((4, 10, 2), 0.5)] * 2
 
 
 @pytest.mark.parametrize("function", [induced_arrays, lambda g, i, p: visit_rates(g, p)])
-@pytest.mark.parametrize(
-    ("game", "policies", "named"),
-    [
-        ("two cars", FINE, "game"),
-        (GAME, None, "policies"),
-        (GAME, FINE[:1], "policies"),
-        (GAME, [*FINE, FINE[0]], "policies"),
-        (GAME, [FINE[0], "x"], r"policies\[1\]"),
-        (GAME, [FINE[0], FINE[1][:, :9]], r"policies\[1\]"),
-        (GAME, [FINE[0], FINE[0] * 2], r"policies\[1\].*sum"),
-        (GAME, [FINE[0], FINE[0] * [-1, 3]], r"policies\[1\].*negative"),
-        (GAME, [FINE[0], FINE[0] * np.nan], r"policies\[1\].*nan"),
-    ],
-)
+@pytest.mark.parametrize(("game", "policies", "named"), [
+    ("two cars", FINE, "game"),
+    (GAME, None, "policies"),
+    (GAME, FINE[:1], "policies"),
+    (GAME, [*FINE, FINE[0]], "policies"),
+    (GAME, [FINE[0], "x"], r"policies\[1\]"),
+    (GAME, [FINE[0], FINE[1][:, :9]], r"policies\[1\]"),
+    (GAME, [FINE[0], FINE[0] * 2], r"policies\[1\].*sum"),
+    (GAME, [FINE[0], FINE[0] * [-1, 3]], r"policies\[1\].*negative"),
+    (GAME, [FINE[0], FINE[0] * np.nan], r"policies\[1\].*nan"),
+])  # fmt: skip
 def test_what_is_refused(function, game, policies, named):
     with pytest.raises(ValueError, match=named):
         function(game, 0, policies)
@@ -294,14 +288,6 @@ def test_policies_that_never_end(policies):
         visit_rates(two_cars(), moments)
 
 
-@given(seed_numbers)
-def test_games_without_an_end(seed):
-    rng = np.random.default_rng(seed)
-    game = random_game(rng, 3, (2, 2), terminal=False)
-    with pytest.raises(ValueError, match=r"^game"):
-        visit_rates(game, random_policies(rng, game))
-
-
 def test_a_loop_nobody_reaches_is_refused_too():
     transition = np.zeros((3, 1, 3))
     transition[:, 0] = [[0, 0, 1], [0, 1, 0], [0, 0, 1]]
@@ -332,18 +318,6 @@ def test_every_number_is_that_of_the_game(seed, n_actions, outcomes):
                 np.testing.assert_array_equal(mdp.outcome_reward[0, s, number], paid)
             names = ", ".join(game.action_names[i][a] for i, a in enumerate(joint))
             assert mdp.action_names[0][number] == names
-
-
-@given(seed_numbers, st.booleans())
-def test_a_joint_policy_is_worth_there_what_the_agents_get_here(seed, outcomes):
-    rng = np.random.default_rng(seed)
-    game = random_game(rng, 3, (2, 3), outcomes=outcomes)
-    policies = random_policies(rng, game)
-    values = joint_policy_evaluation(game, policies)
-    for agent in range(2):
-        mdp = joint_action_mdp(game, agent)
-        there = policy_evaluation(mdp, game.joint_policy(policies)).v
-        np.testing.assert_allclose(there, values[agent], atol=1e-9)
 
 
 @pytest.mark.parametrize("name", ["crossing", "speed check"])
@@ -412,22 +386,6 @@ def test_against_sums_over_joint_actions(seed, n_actions, outcomes):
 
 
 @given(seed_numbers, sizes)
-def test_its_policy_is_worth_what_the_joint_policy_is(seed, n_actions):
-    rng = np.random.default_rng(seed)
-    game = random_game(rng, 3, n_actions)
-    policies = random_policies(rng, game)
-    joint = game.joint_policy(policies)
-    chain = np.einsum("sa,sat->st", joint, game.joint_transition)
-    for agent in range(len(n_actions)):
-        expected = np.linalg.solve(
-            np.eye(3) - 0.9 * chain, (joint * game.joint_reward[agent]).sum(axis=1)
-        )
-        mdp = game.induced_mdp(agent, policies)
-        assert np.allclose(policy_evaluation(mdp, policies[agent]).v, expected, atol=1e-10)
-        assert np.allclose(value_by_solving(mdp, policies[agent]), expected, atol=1e-10)
-
-
-@given(seed_numbers, sizes)
 def test_the_agents_own_policy_is_ignored(seed, n_actions):
     rng = np.random.default_rng(seed)
     game = random_game(rng, 3, n_actions)
@@ -435,49 +393,6 @@ def test_the_agents_own_policy_is_ignored(seed, n_actions):
     for own in (None, "junk", np.zeros(3)):
         mdp = game.induced_mdp(0, [own, *policies[1:]])
         assert np.array_equal(mdp.transition, game.induced_mdp(0, policies).transition)
-
-
-@given(seed_numbers, sizes, st.floats(0, 1))
-def test_drift_is_bounded_by_the_change_of_the_others_policies(seed, n_actions, step):
-    """max TV of kernels <= max_s TV of the others' joint policies <= sum of their TVs; reward: 2 R_max TV."""
-    rng = np.random.default_rng(seed)
-    game = random_game(rng, 3, n_actions)
-    old = random_policies(rng, game)
-    new = [(1 - step) * p + step * random_policy(rng, *p.shape) for p in old]
-    before, after = game.induced_mdp(0, old), game.induced_mdp(0, new)
-
-    def total_variation(p, q):
-        return 0.5 * np.abs(p - q).sum(axis=-1)
-
-    neutral = np.eye(n_actions[0])[np.zeros(3, dtype=int)]
-    joint = total_variation(
-        game.joint_policy([neutral, *old[1:]]), game.joint_policy([neutral, *new[1:]])
-    )
-    single = sum(total_variation(p, q) for p, q in zip(old[1:], new[1:], strict=True))
-    kernel_drift = total_variation(before.transition, after.transition).max()
-    assert kernel_drift <= joint.max() + 1e-12 and (joint <= single + 1e-12).all()
-    reward_drift = np.abs(before.reward - after.reward).max()
-    assert reward_drift <= 2 * np.abs(game.reward[0]).max() * joint.max() + 1e-12
-
-
-def test_sampled_rewards_average_to_the_expected_reward():
-    game = two_cars(distance=1, slip=0.3)
-    policy = np.full((game.n_states, 2), 0.5)
-    mdp = game.induced_mdp(0, [None, policy])
-    start, n = int(game.initial.argmax()), 40_000
-    rng = np.random.default_rng(0)
-    for action in range(2):
-        alone, both = Worlds(mdp, n), Worlds(game, n)
-        alone.reset(rng), both.reset(rng)
-        paid = alone.step(np.full((n, 1), action), rng)
-        together = both.step(np.stack([np.full(n, action), rng.integers(2, size=n)], axis=1), rng)
-        error = paid.rewards[:, 0].std() / np.sqrt(n) + 1e-12
-        assert abs(paid.rewards[:, 0].mean() - mdp.reward[0, start, action]) < 5 * error
-        assert abs(together.rewards[:, 0].mean() - mdp.reward[0, start, action]) < 5 * error
-        for state in range(game.n_states):
-            p = mdp.transition[start, action, state]
-            for seen in (paid.states, together.states):
-                assert abs((seen == state).mean() - p) <= 5 * np.sqrt(p * (1 - p) / n) + 1e-12
 
 
 @pytest.mark.parametrize("agent", [0, 1])

@@ -209,24 +209,19 @@ TWICE[2:] += 1
 BACK[1, 0, 0, 0] = 1
 
 
-@pytest.mark.parametrize(
-    ("changed", "named"),
-    [
-        ({"game": 1}, "game"),
-        ({"agent": 2}, "agent"),
-        ({"policies": [FINE]}, "policies"),
-        ({"policies": [None, FINE[0, 0]]}, "policies"),
-        ({"policies": [None, FINE * np.nan]}, r"policies\[1\]"),
-        ({"visits": TWICE}, "visits"),
-        ({"visits": BACK}, "visits"),
-        ({"visits": 2 * BACK.cumsum(axis=0)}, "visits"),
-    ],
-)
-def test_what_is_refused(changed, named):
-    given = {"policies": [None, FINE], "q": TABLES, "visits": VISITS, "step_size": 0.1}
-    assert split_error(**{"game": GAME, "agent": 0} | given).noise.shape == TABLES.shape
-    with pytest.raises(ValueError, match=named):
-        split_error(**{"game": GAME, "agent": 0} | given | changed)
+@pytest.mark.parametrize("named, changes", [
+    ("game", [{"game": 1}]),
+    ("agent", [{"agent": 2}]),
+    ("policies", [{"policies": [FINE]}, {"policies": [None, FINE[0, 0]]}]),
+    (r"policies\[1\]", [{"policies": [None, FINE * np.nan]}]),
+    ("visits", [{"visits": TWICE}, {"visits": BACK}, {"visits": 2 * BACK.cumsum(axis=0)}]),
+])  # fmt: skip
+def test_what_is_refused(named, changes):
+    for changed in changes:
+        given = {"policies": [None, FINE], "q": TABLES, "visits": VISITS, "step_size": 0.1}
+        assert split_error(**{"game": GAME, "agent": 0} | given).noise.shape == TABLES.shape
+        with pytest.raises(ValueError, match=named):
+            split_error(**{"game": GAME, "agent": 0} | given | changed)
 
 
 @pytest.mark.parametrize("ages", [[4], [-1], [True], [1.0]])

@@ -67,18 +67,15 @@ def test_record_takes_a_policy_or_its_act():
     assert record_probes(worlds, policy, generator()).actions.shape == (2, 2, 5)
 
 
-@pytest.mark.parametrize(
-    ("call", "word"),
-    [
-        (lambda worlds: record(None, HalfPolicy(), generator()), "worlds"),
-        (lambda worlds: record(worlds, 3, generator()), "act"),
-        (lambda worlds: record(worlds, HalfPolicy(), 7), "rng"),
-        (lambda worlds: record(worlds, HalfPolicy()), "worlds: expected episodes that go on"),
-        (lambda worlds: record_probes(simple_spread(6), HalfPolicy(), generator()), "worlds"),
-        (lambda worlds: record_probes(worlds, HalfPolicy(), 7), "rng"),
-        (lambda worlds: record_probes(worlds, lambda seen: -0.1, generator()), "actions"),
-    ],
-)
+@pytest.mark.parametrize(("call", "word"), [
+    (lambda worlds: record(None, HalfPolicy(), generator()), "worlds"),
+    (lambda worlds: record(worlds, 3, generator()), "act"),
+    (lambda worlds: record(worlds, HalfPolicy(), 7), "rng"),
+    (lambda worlds: record(worlds, HalfPolicy()), "worlds: expected episodes that go on"),
+    (lambda worlds: record_probes(simple_spread(6), HalfPolicy(), generator()), "worlds"),
+    (lambda worlds: record_probes(worlds, HalfPolicy(), 7), "rng"),
+    (lambda worlds: record_probes(worlds, lambda seen: -0.1, generator()), "actions"),
+])  # fmt: skip
 def test_bad_input_is_refused_by_name(call, word):
     with pytest.raises(ValueError, match=f"^{word}"):
         call(simple_speaker_listener(2, continuous_actions=True))

@@ -164,23 +164,20 @@ def test_a_listener_told_late_lies_between():
         )
 
 
-@pytest.mark.parametrize(
-    "function, arguments, name",
-    [
-        *(
-            (function, (start, np.zeros((1, 3, 2))), "start")
-            for function in (best_listener_return, best_untold_return, best_late_return)
-            for start in ([0, 0], [[0, np.nan]], None)
-        ),
-        (best_listener_return, ([[0, 0]], [[1, 1], [0, 0]]), "target"),
-        (best_listener_return, ([[0, 0]], [[1, "a"]]), "target"),
-        (best_untold_return, ([[0, 0]], [[1, 1]]), "landmarks"),
-        (best_late_return, ([[0, 0]], np.zeros((2, 3, 2))), "landmarks"),
-        (best_listener_return, ([[0, 0]], [[1, 1]], 0), "time_limit"),
-        (best_untold_return, ([[0, 0]], np.zeros((1, 3, 2)), 2.5), "time_limit"),
-        (best_late_return, ([[0, 0]], np.zeros((1, 3, 2)), True), "time_limit"),
-    ],
-)
+THREE = np.zeros((1, 3, 2))
+
+
+@pytest.mark.parametrize("function, arguments, name", [
+    *((function, (start, THREE), "start") for function in (best_listener_return, best_untold_return, best_late_return)
+      for start in ([0, 0], [[0, np.nan]], None)),
+    (best_listener_return, ([[0, 0]], [[1, 1], [0, 0]]), "target"),
+    (best_listener_return, ([[0, 0]], [[1, "a"]]), "target"),
+    (best_untold_return, ([[0, 0]], [[1, 1]]), "landmarks"),
+    (best_late_return, ([[0, 0]], np.zeros((2, 3, 2))), "landmarks"),
+    (best_listener_return, ([[0, 0]], [[1, 1]], 0), "time_limit"),
+    (best_untold_return, ([[0, 0]], THREE, 2.5), "time_limit"),
+    (best_late_return, ([[0, 0]], THREE, True), "time_limit"),
+])  # fmt: skip
 def test_bad_arguments_of_the_optima(function, arguments, name):
     with pytest.raises(ValueError, match=f"^{name}"):
         function(*arguments)

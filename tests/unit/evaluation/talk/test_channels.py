@@ -210,49 +210,38 @@ def test_nothing_is_heard_from_an_earlier_episode():
     assert silent == [True, True, False, False] * 3
 
 
-@pytest.mark.parametrize(
-    ("change", "name"),
-    [
-        ({"policy": lambda observations: 0}, "policy"),
-        ({"policy": SimpleNamespace(through=mute)}, "policy: expected"),
-        ({"policy": Listeners(n_seeds=5)}, "policy: it is that of 5 seeds; .*of_seed"),
-        ({"worlds": 3}, "world"),
-        ({"channels": {}}, "channels"),
-        ({"channels": [mute()]}, "channels"),
-        ({"channels": {"muted": "mute"}}, "channels"),
-        ({"success": None}, "success"),
-        ({"success": lambda worlds: np.ones(3, dtype=bool)}, "success"),
-        ({"success": lambda worlds: np.ones(5)}, "success"),
-        ({"n_rounds": 0}, "n_rounds"),
-        ({"seed": -1}, "seed"),
-        ({"seed": None}, "seed"),
-    ],
-)
-def test_errors_of_the_evaluation_name_the_argument(change, name):
-    arguments = {
-        "policy": Listeners(),
-        "worlds": Whispers(5),
-        "channels": {"muted": mute()},
-        "success": good,
-        "n_rounds": 1,
-        "seed": 0,
-    }
-    with pytest.raises(ValueError, match=rf"^{name}"):
-        under_interventions(**{**arguments, **change})
+@pytest.mark.parametrize("name, changes", [
+    ("policy", [{"policy": lambda observations: 0}]),
+    ("policy: expected", [{"policy": SimpleNamespace(through=mute)}]),
+    ("policy: it is that of 5 seeds; .*of_seed", [{"policy": Listeners(n_seeds=5)}]),
+    ("world", [{"worlds": 3}]),
+    ("channels", [{"channels": {}}, {"channels": [mute()]}, {"channels": {"muted": "mute"}}]),
+    ("success", [{"success": None}, {"success": lambda worlds: np.ones(3, dtype=bool)},
+        {"success": lambda worlds: np.ones(5)}]),
+    ("n_rounds", [{"n_rounds": 0}]),
+    ("seed", [{"seed": -1}, {"seed": None}]),
+])  # fmt: skip
+def test_errors_of_the_evaluation_name_the_argument(name, changes):
+    for change in changes:
+        arguments = {
+            "policy": Listeners(),
+            "worlds": Whispers(5),
+            "channels": {"muted": mute()},
+            "success": good,
+            "n_rounds": 1,
+            "seed": 0,
+        }
+        with pytest.raises(ValueError, match=rf"^{name}"):
+            under_interventions(**{**arguments, **change})
 
 
-@pytest.mark.parametrize(
-    ("call", "name"),
-    [
-        (lambda: shuffle(3), "rng"),
-        (lambda: shuffle(generator())(np.zeros((1, 2, 3)), EVERYBODY[:1]), "messages"),
-        (lambda: noise(-0.1, generator()), "scale"),
-        (lambda: noise(np.nan, generator()), "scale"),
-        (lambda: noise(0.1, np.random), "rng"),
-        (lambda: Delay(-1), "steps"),
-        (lambda: Delay(1.0), "steps"),
-    ],
-)
-def test_errors_name_the_argument(call, name):
-    with pytest.raises(ValueError, match=rf"^{name}\b"):
-        call()
+@pytest.mark.parametrize("name, calls", [
+    ("rng", [lambda: shuffle(3), lambda: noise(0.1, np.random)]),
+    ("messages", [lambda: shuffle(generator())(np.zeros((1, 2, 3)), EVERYBODY[:1])]),
+    ("scale", [lambda: noise(-0.1, generator()), lambda: noise(np.nan, generator())]),
+    ("steps", [lambda: Delay(-1), lambda: Delay(1.0)]),
+])  # fmt: skip
+def test_errors_name_the_argument(name, calls):
+    for call in calls:
+        with pytest.raises(ValueError, match=rf"^{name}\b"):
+            call()

@@ -84,16 +84,13 @@ def test_the_erasure_channel_carries_what_is_not_erased(e):
     assert causal_influence(channel, p) == pytest.approx(expected, abs=ROUNDING)
 
 
-@pytest.mark.parametrize(
-    ("code", "bits"),
-    [
-        ([2, 0, 3, 1], 2.0),
-        ([0, 0, 1, 1], 1.0),
-        ([0, 1, 1, 1], h2(0.25)),
-        ([0, 1, 2, 2], 1.5),
-        ([3] * 4, 0.0),
-    ],
-)
+@pytest.mark.parametrize(("code", "bits"), [
+    ([2, 0, 3, 1], 2.0),
+    ([0, 0, 1, 1], 1.0),
+    ([0, 1, 1, 1], h2(0.25)),
+    ([0, 1, 2, 2], 1.5),
+    ([3] * 4, 0.0),
+])  # fmt: skip
 def test_a_deterministic_code_tells_the_entropy_of_its_messages(code, bits):
     sender = np.eye(4)[code]
     assert mutual_information(sender / 4) == pytest.approx(bits, abs=ROUNDING)
@@ -120,24 +117,6 @@ def test_information_is_the_divergence_from_independence_and_symmetric(seed):
     assert found == pytest.approx(mutual_information(joint.T), abs=ROUNDING)
     assert 0 <= found <= min(entropy(joint.sum(0)), entropy(joint.sum(1))) + ROUNDING
     assert mutual_information(np.outer(joint.sum(1), joint.sum(0))) == pytest.approx(0, abs=1e-10)
-
-
-@given(seed_numbers)
-def test_entropy_is_between_certainty_and_uniformity_and_concave(seed):
-    rng = np.random.default_rng(seed)
-    p, q = random_kernel(rng, (2,), 5)
-    assert 0 <= entropy(p) <= np.log2(5) + ROUNDING
-    assert entropy((p + q) / 2) >= (entropy(p) + entropy(q)) / 2 - ROUNDING
-
-
-@given(seed_numbers)
-def test_the_chain_rule(seed):
-    """I(X; Y, Z) = I(X; Y) + Σ_y p(y) I(X; Z | y)."""
-    joint = random_joint(np.random.default_rng(seed), 3, 2, 4)
-    p_y = joint.sum((0, 2))
-    given_y = sum(p * mutual_information(joint[:, y] / p) for y, p in enumerate(p_y) if p > 0)
-    whole = mutual_information(joint.reshape(3, 8))
-    assert whole == pytest.approx(mutual_information(joint.sum(2)) + given_y, abs=1e-10)
 
 
 # --- Listening
@@ -208,24 +187,18 @@ def test_what_a_gated_channel_carries(talking, seed):
     )
 
 
-@pytest.mark.parametrize(
-    ("call", "name"),
-    [
-        (lambda: entropy([0.5, 0.6]), "p"),
-        (lambda: entropy([]), "p"),
-        (lambda: entropy("ab"), "p"),
-        (lambda: mutual_information([0.5, 0.5]), "joint"),
-        (lambda: mutual_information([[0.5, 0.5], [0.5, 0.5]]), "joint"),
-        (lambda: entropy_from_counts([0, 0]), "counts"),
-        (lambda: entropy_from_counts([1, -1, 3]), "counts"),
-        (lambda: causal_influence(np.eye(2), [0.2, 0.2, 0.6]), "chances"),
-        (lambda: causal_influence(np.eye(2), [0.2, 0.2]), "chances"),
-        (lambda: causal_influence(np.ones((2, 2)), [0.5, 0.5]), "policy"),
-        (lambda: bits_per_step(1.1, [0.5, 0.5]), "talking"),
-        (lambda: bits_per_step(0.5, [0.5, 0.4]), "messages"),
-        (lambda: bits_per_step(0.5, [0.5, 0.5], silence_tells=1), "silence_tells"),
-    ],
-)
-def test_errors_name_the_argument(call, name):
-    with pytest.raises(ValueError, match=rf"^{name}\b"):
-        call()
+@pytest.mark.parametrize("name, calls", [
+    ("p", [lambda: entropy([0.5, 0.6]), lambda: entropy([]), lambda: entropy("ab")]),
+    ("joint", [lambda: mutual_information([0.5, 0.5]), lambda: mutual_information([[0.5, 0.5], [0.5, 0.5]])]),
+    ("counts", [lambda: entropy_from_counts([0, 0]), lambda: entropy_from_counts([1, -1, 3])]),
+    ("chances", [lambda: causal_influence(np.eye(2), [0.2, 0.2, 0.6]),
+        lambda: causal_influence(np.eye(2), [0.2, 0.2])]),
+    ("policy", [lambda: causal_influence(np.ones((2, 2)), [0.5, 0.5])]),
+    ("talking", [lambda: bits_per_step(1.1, [0.5, 0.5])]),
+    ("messages", [lambda: bits_per_step(0.5, [0.5, 0.4])]),
+    ("silence_tells", [lambda: bits_per_step(0.5, [0.5, 0.5], silence_tells=1)]),
+])  # fmt: skip
+def test_errors_name_the_argument(name, calls):
+    for call in calls:
+        with pytest.raises(ValueError, match=rf"^{name}\b"):
+            call()

@@ -12,7 +12,6 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array
 
 from marl_lessons.envs.cars.blind_crossing import BlindCrossing
-from marl_lessons.evaluation.statistics import play_episodes
 from marl_lessons.evaluation.talk.levels import (
     Deed,
     best_by_chance,
@@ -83,21 +82,6 @@ def test_returns_of_any_tables_by_walking_through_the_rules(seed, distance, limi
     assert returns.shape == (2, 1)
     for k in range(2):
         assert returns[k, 0] == pytest.approx(walked(go[k, 0], distance, limit, *rewards), abs=1e-9)
-
-
-@settings(max_examples=5)
-@given(seed_numbers)
-def test_returns_of_played_episodes(seed):
-    rng = np.random.default_rng(seed)
-    worlds, go = BlindCrossing(20_000), rng.random((8, 8))
-
-    def act(worlds, observations):
-        places = worlds.local_states
-        return (rng.random(places.shape) < go[places, places[:, ::-1]]).astype(int)
-
-    returns = play_episodes(worlds, act, 1, rng).returns.sum(axis=1)
-    error = returns.std() / np.sqrt(len(returns))
-    assert abs(returns.mean() - pair_returns(worlds, go)) < 5 * error
 
 
 def test_silent_by_hand(levels):
