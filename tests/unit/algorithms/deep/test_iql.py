@@ -66,19 +66,6 @@ def test_the_target_by_hand():
 
 
 @given(seed_numbers)
-def test_the_target_by_plain_loops(seed):
-    rng = np.random.default_rng(seed)
-    reward, online, target = rng.normal(size=4), rng.normal(size=(4, 3)), rng.normal(size=(4, 3))
-    ends = rng.random(4) < 0.5
-    y = double_q_target(*map(torch.tensor, (reward, online, target, ends)), 0.9)
-    dqn = double_q_target(*map(torch.tensor, (reward, target, target, ends)), 0.9)
-    for k in range(4):
-        best = max(range(3), key=lambda a, k=k: online[k, a])
-        assert y[k].item() == pytest.approx(reward[k] + 0.9 * target[k, best] * (not ends[k]))
-        assert dqn[k].item() == pytest.approx(reward[k] + 0.9 * max(target[k]) * (not ends[k]))
-
-
-@given(seed_numbers)
 def test_the_loss_and_its_gradient_in_closed_form(seed):
     """L = Σ (y - q)² / N over active agents; dL/dq = -2 (y - q) / N for the action taken, 0 elsewhere."""
     batch = random_batch(seed)
@@ -541,6 +528,12 @@ def test_impossible_settings_are_refused(field, value):
         DeepIQLConfig(**{field: value})
 
 
+def unequal():
+    worlds = Clock(4, 2, 2, 5, always_one)
+    worlds.n_actions = (2, 3)
+    return worlds
+
+
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
@@ -550,6 +543,7 @@ def test_impossible_settings_are_refused(field, value):
         ({"config": quick(buffer_size=1)}, "buffer_size"),
         ({"seeds": []}, "seeds"),
         ({"device": "abacus"}, "^device"),
+        ({"worlds": unequal()}, r"^worlds: .*numbers of actions"),
         *(
             ({name: True}, f"^{name}: expected a function or None, got True")
             for name in ("progress", "evaluate", "before_step")
@@ -561,13 +555,6 @@ def test_wrong_arguments_are_named(arguments, word):
     with pytest.raises(ValueError, match=word):
         train_iql(**{"worlds": worlds, "config": quick(), "seeds": 2, **arguments})
     assert not worlds.actions, "refused before the first step"
-
-
-def test_agents_have_equally_many_actions():
-    worlds = Clock(4, 2, 2, 5, always_one)
-    worlds.n_actions = (2, 3)
-    with pytest.raises(ValueError, match=r"^worlds: .*numbers of actions"):
-        train_iql(worlds, quick(), 2)
 
 
 def test_worlds_that_bring_something_else_are_refused():
