@@ -27,15 +27,6 @@ from marl_lessons.envs.cars.two_cars import two_cars
 from marl_lessons.envs.stepping import BatchedStep, GameWorlds
 from marl_lessons.evaluation.statistics import play_episodes
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 seed_numbers = st.integers(0, 10_000)
 
 
