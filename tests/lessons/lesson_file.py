@@ -24,7 +24,7 @@ EXEMPT: dict[str, set[str]] = {
         "When it fails",
         "Quiz",
         "Coursework",
-    },
+    }
 }
 FENCE = re.compile(r"^(```|~~~).*?^\1\s*$", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^(#{1,6}) +(.*\S)", re.MULTILINE)

@@ -203,10 +203,7 @@ def test_bootstrap_installs_on_colab(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.setitem(sys.modules, "google.colab", types.ModuleType("google.colab"))
     assert run_bootstrap() == [
-        (
-            "pip",
-            f'install -q --no-deps pettingzoo mpe2 pygame-ce "git+{ADDRESS}"',
-        )
+        ("pip", f'install -q --no-deps pettingzoo mpe2 pygame-ce "git+{ADDRESS}"')
     ]
 
 

@@ -4,11 +4,7 @@ from marl_lessons.envs.cars.junction_roads import LEVELS, network
 
 OUTSIDE = {"easy": 12, "medium": 56, "hard": 144}  # the class of cells without road
 # Columns by road: where the first cell of each road has its number, its columns, and how many lanes it has.
-COLUMNS = {
-    "easy": [(7, (3,))],
-    "medium": [(28, (6, 7))],
-    "hard": [(72, (4, 5)), (108, (12, 13))],
-}
+COLUMNS = {"easy": [(7, (3,))], "medium": [(28, (6, 7))], "hard": [(72, (4, 5)), (108, (12, 13))]}
 ROWS = {"easy": (3,), "medium": (6, 7), "hard": (4, 5, 12, 13)}
 
 

@@ -75,35 +75,21 @@ def test_worlds_do_not_disturb_each_other():
     assert joint(seen[2:3])[0] == pytest.approx(joint(seen)[2], abs=1e-6)
 
 
-BAD = {
-    "width": np.zeros((2, 3, 4)),
-    "agents": np.zeros((2, 2, 5)),
-    "axes": np.zeros((3, 5)),
-    "no world": np.zeros((0, 3, 5)),
-    "nan": np.full((2, 3, 5), np.nan),
-    "text": "seen",
-    "none": None,
-}
+WRONG = [
+    *(("observations", seen) for seen in (np.zeros((2, 3, 4)), np.zeros((2, 2, 5)), np.zeros((3, 5)))),
+    *(("observations", seen) for seen in (np.zeros((0, 3, 5)), np.full((2, 3, 5), np.nan), "seen", None)),
+    *(("agent", who) for who in (-1, 3, 1.0, True, None, "0")),
+    *((r"observation\b", seen) for seen in (np.zeros((2, 4)), np.zeros(3), np.full((1, 3), np.inf), None)),
+    (r"observation\b", [[None] * 3]),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("wrong", BAD)
-def test_other_observations_are_refused(wrong):
-    with pytest.raises(ValueError, match="observations"):
-        policy(0, True)(BAD[wrong])
-
-
-@pytest.mark.parametrize("wrong", [-1, 3, 1.0, True, None, "0"])
-def test_other_agents_are_refused(wrong):
-    with pytest.raises(ValueError, match="agent"):
-        policy(0, True).of_agent(wrong)
-
-
-@pytest.mark.parametrize(
-    "wrong", [np.zeros((2, 4)), np.zeros(3), np.full((1, 3), np.inf), None, [[None] * 3]]
-)
-def test_one_agents_part_refuses_another_width(wrong):
-    with pytest.raises(ValueError, match=r"^observation\b"):
-        policy(0, True).of_agent(0)(wrong)
+@pytest.mark.parametrize(("named", "wrong"), WRONG)
+def test_what_policies_refuse(named, wrong):
+    joint = policy(0, True)
+    ask = {"observations": joint, "agent": joint.of_agent}.get(named, joint.of_agent(0))
+    with pytest.raises(ValueError, match=f"^{named}"):
+        ask(wrong)
 
 
 @pytest.mark.parametrize("continuous", [True, False])

@@ -43,12 +43,9 @@ def test_steps_of_other_shapes_are_refused(field, value):
     check_step(STEP, (4, 2, 3))
     with pytest.raises(ValueError, match=f"^worlds: expected {field} to be"):
         check_step(STEP._replace(**{field: value}), (4, 2, 3))
-
-
-@pytest.mark.parametrize("wrong", [None, tuple(STEP)])
-def test_what_is_no_step_is_refused(wrong):
-    with pytest.raises(ValueError, match=r"^worlds: expected a step to bring a BatchedStep"):
-        check_step(wrong, (4, 2, 3))
+    for wrong in (None, tuple(STEP)):
+        with pytest.raises(ValueError, match=r"^worlds: expected a step to bring a BatchedStep"):
+            check_step(wrong, (4, 2, 3))
 
 
 @pytest.mark.parametrize(

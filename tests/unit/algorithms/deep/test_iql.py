@@ -27,15 +27,6 @@ from marl_lessons.envs.cars.two_cars import two_cars
 from marl_lessons.envs.stepping import BatchedStep, GameWorlds
 from marl_lessons.evaluation.statistics import play_episodes
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 seed_numbers = st.integers(0, 10_000)
 
 
@@ -63,19 +54,6 @@ def test_the_target_by_hand():
         torch.tensor([10.0, 20.0]), online, target, torch.tensor([False, True]), 0.5
     )
     assert y.tolist() == [11.5, 20.0]  # the online network chooses 1, worth 3 and not 9
-
-
-@given(seed_numbers)
-def test_the_target_by_plain_loops(seed):
-    rng = np.random.default_rng(seed)
-    reward, online, target = rng.normal(size=4), rng.normal(size=(4, 3)), rng.normal(size=(4, 3))
-    ends = rng.random(4) < 0.5
-    y = double_q_target(*map(torch.tensor, (reward, online, target, ends)), 0.9)
-    dqn = double_q_target(*map(torch.tensor, (reward, target, target, ends)), 0.9)
-    for k in range(4):
-        best = max(range(3), key=lambda a, k=k: online[k, a])
-        assert y[k].item() == pytest.approx(reward[k] + 0.9 * target[k, best] * (not ends[k]))
-        assert dqn[k].item() == pytest.approx(reward[k] + 0.9 * max(target[k]) * (not ends[k]))
 
 
 @given(seed_numbers)
@@ -541,6 +519,12 @@ def test_impossible_settings_are_refused(field, value):
         DeepIQLConfig(**{field: value})
 
 
+def unequal():
+    worlds = Clock(4, 2, 2, 5, always_one)
+    worlds.n_actions = (2, 3)
+    return worlds
+
+
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
@@ -550,6 +534,7 @@ def test_impossible_settings_are_refused(field, value):
         ({"config": quick(buffer_size=1)}, "buffer_size"),
         ({"seeds": []}, "seeds"),
         ({"device": "abacus"}, "^device"),
+        ({"worlds": unequal()}, r"^worlds: .*numbers of actions"),
         *(
             ({name: True}, f"^{name}: expected a function or None, got True")
             for name in ("progress", "evaluate", "before_step")
@@ -561,13 +546,6 @@ def test_wrong_arguments_are_named(arguments, word):
     with pytest.raises(ValueError, match=word):
         train_iql(**{"worlds": worlds, "config": quick(), "seeds": 2, **arguments})
     assert not worlds.actions, "refused before the first step"
-
-
-def test_agents_have_equally_many_actions():
-    worlds = Clock(4, 2, 2, 5, always_one)
-    worlds.n_actions = (2, 3)
-    with pytest.raises(ValueError, match=r"^worlds: .*numbers of actions"):
-        train_iql(worlds, quick(), 2)
 
 
 def test_worlds_that_bring_something_else_are_refused():

@@ -13,14 +13,6 @@ from marl_lessons.algorithms.deep.maddpg_update import MADDPGConfig, Pieces
 from marl_lessons.envs import mpe_worlds, simple_speaker_listener, simple_spread, simple_tag
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def speak(n_worlds=3, continuous=True, **settings):
     settings = {"time_limit": 7, **settings}
     return simple_speaker_listener(n_worlds, continuous_actions=continuous, **settings)

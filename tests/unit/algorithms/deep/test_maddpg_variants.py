@@ -21,14 +21,6 @@ from marl_lessons.algorithms.deep.networks import copy_parameters, init_mlp, mlp
 from marl_lessons.envs import simple_speaker_listener, simple_spread
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def right_or(fault):
     """Both versions of a test: with the right parts it must pass, with the faulty ones it must not."""
     versions = [(Pieces(), True), (FAULTS[fault], False)]

@@ -53,16 +53,6 @@ def test_it_is_the_definition_in_exact_arithmetic(seed, n_rows, n_columns):
         assert np.allclose(belief[-1], [float(c / sum(count)) for c in count], atol=1e-12)
 
 
-@given(seed_numbers, st.integers(-5, 5))
-def test_whole_numbers_added_to_payoffs_change_nothing(seed, added):
-    """What an agent earns in addition whatever it does is no reason to do anything: ties stay ties."""
-    payoffs = np.random.default_rng(seed).integers(-2, 3, size=(2, 3, 3))
-    moved = payoffs + added * np.array([1, 2])[:, None, None]
-    assert np.array_equal(
-        fictitious_play(payoffs, 300).actions, fictitious_play(moved, 300).actions
-    )
-
-
 @pytest.mark.parametrize("n_rounds", [1, 2, 50])
 def test_beliefs_are_frequencies_of_what_was_done(n_rounds):
     play = fictitious_play(

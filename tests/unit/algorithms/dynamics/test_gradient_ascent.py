@@ -167,12 +167,6 @@ def test_wolf_converges_where_equal_rates_do_not(p, q, alpha, beta):
         assert np.abs(same[-2_000:] - [p, q]).max() > 0.05
 
 
-@given(st.floats(0.1, 3.0))
-def test_equal_rates_are_a_longer_step(rate):
-    once = gradient_ascent(PENNIES, [0.3, 0.6], 0.01, 50, win_rate=rate, lose_rate=rate)
-    assert np.allclose(once, gradient_ascent(PENNIES, [0.3, 0.6], 0.01 * rate, 50), atol=1e-9)
-
-
 @pytest.mark.parametrize("method", ["euler", "exact"])
 @pytest.mark.parametrize("rates", [(1.0, 1.0), (0.5, 2.0)])
 def test_many_starts_go_their_own_ways(method, rates):

@@ -8,9 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
 from plain_independent import PlainLearners, Plan, assert_same
-from random_games import random_game, seed_numbers
+from random_games import random_game
 
 from marl_lessons.algorithms.tables.history import TabularConfig
 from marl_lessons.algorithms.tables.independent_q import (
@@ -21,18 +20,8 @@ from marl_lessons.algorithms.tables.independent_q import (
     greedy_actions,
     independent_q_learning,
 )
-from marl_lessons.algorithms.tables.rules import (
-    Distributed,
-    Hysteretic,
-    Lenient,
-)
-from marl_lessons.algorithms.tables.schedules import (
-    Constant,
-    Linear,
-    PerEpisode,
-    PerStep,
-    PerVisit,
-)
+from marl_lessons.algorithms.tables.rules import Distributed, Hysteretic, Lenient
+from marl_lessons.algorithms.tables.schedules import Constant, Linear, PerEpisode, PerStep, PerVisit
 from marl_lessons.envs.cars.two_cars import two_cars
 from marl_lessons.envs.games.catalogue import CATALOGUE, lottery_game, stochastic_climbing
 from marl_lessons.envs.games.matrix_games import matrix_game
@@ -76,10 +65,7 @@ CASES = {
             "epsilon": lambda step, episode: 1 - 0.8 * min(episode / 20, 1),
         },
     ),
-    "boltzmann": (
-        {"step_size": 0.2, "temperature": 0.4},
-        lambda n: {"temperature": [0.4] * n},
-    ),
+    "boltzmann": ({"step_size": 0.2, "temperature": 0.4}, lambda n: {"temperature": [0.4] * n}),
     "one temperature each": (
         {"step_size": 0.2, "temperature": "each"},
         lambda n: {"temperature": [0.1 * (i + 1) for i in range(n)]},
@@ -88,10 +74,7 @@ CASES = {
         {"step_size": "each"},
         lambda n: {"step_size": [constant(0.05 * (i + 1)) for i in range(n)]},
     ),
-    "one schedule each": (
-        {"step_size": "mixed"},
-        lambda n: {"step_size": mixed(n)},
-    ),
+    "one schedule each": ({"step_size": "mixed"}, lambda n: {"step_size": mixed(n)}),
     "hysteretic": (
         {"step_size": 0.2, "optimism": Hysteretic(0.02)},
         lambda n: {"worse": constant(0.02)},
@@ -192,20 +175,6 @@ def test_equals_a_plain_loop(game, case, clock):
     assert history.steps.tolist() == [0, 60, 120, 180, 240, 300]
     record = PlainLearners(game, 3, plan).run(n_steps, {0, 60, 120, 180, 240})
     assert_same(history, 1, record)
-
-
-@given(seed_numbers)
-@settings(max_examples=25)
-def test_random_games_and_settings_equal_a_plain_loop(seed):
-    rng = np.random.default_rng(seed)
-    actions = tuple(rng.integers(1, 4, size=rng.integers(1, 4)).tolist())
-    ends, outcomes = bool(rng.integers(2)), bool(rng.integers(2))
-    game = random_game(rng, int(rng.integers(2, 5)), actions, rng.uniform(), outcomes, ends)
-    limit = int(rng.integers(1, 9)) if rng.integers(2) else None
-    case = list(CASES)[rng.integers(len(CASES))]
-    fields, plan = prepared(case, game.n_agents, limit, bool(rng.integers(2)))
-    history = independent_q_learning(game, IndependentConfig(150, n_records=3, **fields), [seed])
-    assert_same(history, 0, PlainLearners(game, seed, plan).run(150, {0, 50, 100}))
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -451,9 +420,6 @@ def test_an_exploration_rate_that_is_not_used_is_recorded_as_zero(fields, record
         assert np.array_equal(history.q, other.q) and (other.epsilon == 0).all()
 
 
-NAN, INF = float("nan"), float("inf")
-
-
 def test_what_settings_become():
     config = IndependentConfig(
         np.int64(10),
@@ -498,9 +464,6 @@ def test_settings_of_plain_learners_carry_over():
         as_independent_config(same, 2) is same
         and as_independent_config(None, 4) == IndependentConfig()
     )
-
-
-NAN, INF = float("nan"), float("inf")
 
 
 def coin(high: float, low: float, chance: float):
@@ -586,13 +549,7 @@ def test_distributed_learners_take_no_news_from_rounding(scale, initial_value):
     payoffs = scale * np.array([[0.87, 0.29, 0.6], [0.78, 0.72, 0.92], [0.86, 0.92, 0.03]])
     epsilon = Linear(1, 0.05, 3000, per="step")
     config = IndependentConfig(
-        5000,
-        1.0,
-        epsilon,
-        None,
-        initial_value=initial_value,
-        optimism=Distributed(),
-        n_records=1,
+        5000, 1.0, epsilon, None, initial_value=initial_value, optimism=Distributed(), n_records=1
     )
     history = independent_q_learning(matrix_game([payoffs, payoffs]), config, 200)
     row, column = greedy_actions(history)[-1, :, :, 0].T

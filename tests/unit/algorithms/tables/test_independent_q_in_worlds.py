@@ -6,8 +6,6 @@ from collections import defaultdict
 import numpy as np
 import pytest
 from corridor_worlds import CorridorWorlds
-from hypothesis import given
-from hypothesis import strategies as st
 
 from marl_lessons.algorithms import (
     PerEpisode,
@@ -16,10 +14,7 @@ from marl_lessons.algorithms import (
     TabularConfig,
     independent_q_learning,
 )
-from marl_lessons.algorithms.tables.independent_q_in_worlds import (
-    independent_q_learning_in_worlds,
-    mean_td_update,
-)
+from marl_lessons.algorithms.tables.independent_q_in_worlds import independent_q_learning_in_worlds
 from marl_lessons.algorithms.tables.schedules import PerAgent
 from marl_lessons.envs import MarkovGame, cliff_walking, matrix_game, two_cars
 from marl_lessons.envs.cars.junction import TrafficJunction
@@ -160,20 +155,6 @@ def test_a_plain_loop_finds_the_same(name, step_size, epsilon, limit, bootstrap,
         for s, c in zip(history.steps, history.episodes[:, 0], strict=True)
     ]
     assert np.allclose(history.epsilon[:, 0], rate, atol=1e-15)
-
-
-@given(st.integers(0, 2**32 - 1), st.integers(1, 12))
-def test_the_mean_of_several_updates_of_one_entry(seed, n):
-    rng = np.random.default_rng(seed)
-    table, entries = rng.normal(size=5), rng.integers(5, size=n)
-    target, step_size = rng.normal(size=n), rng.random(n)
-    expected = table.copy()
-    for entry in set(entries.tolist()):
-        who = [k for k in range(n) if entries[k] == entry]
-        expected[entry] += sum(step_size[k] * (target[k] - table[entry]) for k in who) / len(who)
-    moved = mean_td_update(table, entries, target, step_size)
-    assert np.allclose(table, expected, atol=1e-12, rtol=0)
-    assert moved.tolist() == sorted(set(entries.tolist()))
 
 
 def test_two_agents_that_share_an_entry_move_it_by_their_mean_error():

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from random_games import random_game, seed_numbers
 
 from marl_lessons.algorithms.tables.history import TabularConfig
@@ -79,33 +79,12 @@ def test_equals_the_learner_with_a_seed_axis(game, case):
     assert many.visits[-1].sum() > 0 and len(many.lengths[0]) == many.episodes[-1, 0]
 
 
-@given(seed_numbers)
-@settings(max_examples=25)
-def test_random_games(seed):
-    rng = np.random.default_rng(seed)
-    actions = tuple(rng.integers(1, 4, size=rng.integers(1, 4)).tolist())
-    game = random_game(rng, int(rng.integers(2, 5)), actions, 0.9, bool(seed % 2), seed % 3 > 0)
-    case = CASES[list(CASES)[rng.integers(len(CASES))]]
-    config = config_for(game.n_agents, 200, 200, case)
-    with np.errstate(over="ignore"):
-        many = independent_q_learning(game, config, [seed])
-    assert_same(independent_q_one_seed(game, config, seed), many)
-
-
 def test_policies_of_one_run():
     config = config_for(2, 600, 6, CASES["each"])
     policies = behaviour_policies(independent_q_one_seed(GAMES["two cars"], config, 3), config)
     many = behaviour_policies(independent_q_learning(GAMES["two cars"], config, [3]), config)
     for mine, theirs in zip(policies, many, strict=True):
         assert mine.shape == (7, 1, 10, 2) and np.allclose(mine, theirs, atol=1e-12)
-
-
-def test_many_seeds_differ():
-    config = config_for(2, 300, 1, CASES["plain"])
-    tables = {
-        independent_q_one_seed(GAMES["two cars"], config, seed).q[-1].tobytes() for seed in range(5)
-    }
-    assert len(tables) == 5
 
 
 @given(seed_numbers)

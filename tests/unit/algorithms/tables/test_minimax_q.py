@@ -278,12 +278,7 @@ def test_a_seeds_run_does_not_depend_on_the_others(tolerance):
     config = TabularConfig(1_000, PerVisit(0.7), PerEpisode(1.0, 0.99, 0.05), 9)
 
     def of(seed, seeds, n_records=50):
-        history = minimax_q(
-            game,
-            replace(config, n_records=n_records),
-            seeds,
-            tolerance=tolerance,
-        )
+        history = minimax_q(game, replace(config, n_records=n_records), seeds, tolerance=tolerance)
         e = list(seeds).index(seed)
         tables = (history.q, history.visits, history.policies, history.values)
         return [*(table[[0, -1], e] for table in tables), history.returns[e], history.lengths[e]]

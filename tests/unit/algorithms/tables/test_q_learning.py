@@ -282,11 +282,7 @@ def test_a_wrong_time_limit_makes_the_estimate_cycle_as_lesson_02_says():
     """Down at each cut, up after it: between 11.21 and 11.42 for α = 0.02, γ = 0.95 and 25 steps."""
     forever = MarkovGame(np.ones((1, 1, 1)), np.ones((1, 1, 1)), 0.95)
     config = TabularConfig(
-        n_steps=5000,
-        step_size=0.02,
-        time_limit=25,
-        bootstrap_on_truncation=False,
-        n_records=5000,
+        n_steps=5000, step_size=0.02, time_limit=25, bootstrap_on_truncation=False, n_records=5000
     )
     estimate = q_learning(forever, config, seeds=1).q[:, 0, 0, 0]
     assert np.round([estimate[-50:].min(), estimate[-50:].max()], 2).tolist() == [11.21, 11.42]

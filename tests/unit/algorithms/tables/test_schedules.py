@@ -66,12 +66,6 @@ def test_numbers_become_constants():
             as_schedule("alpha", wrong)
 
 
-@pytest.mark.parametrize("power", [1, 2])
-def test_whole_numbers_as_power(power):
-    visits = np.array([[1], [4]])
-    assert PerVisit(power)(Progress(0, np.zeros((2, 1)), visits)).tolist() == [[1.0], [4.0**-power]]
-
-
 def test_fields_are_kept_as_floats():
     for schedule in (Constant(1), PerVisit(1), PerStep(1, 0, 0), PerEpisode(np.float32(0.5), 1)):
         assert all(type(value) is float for value in vars(schedule).values())

@@ -45,33 +45,6 @@ def test_hill_climb_by_hand():
     assert hill_climb(np.ones((3, 1)), np.zeros((3, 1)), 0.5).tolist() == [[1.0]] * 3
 
 
-@given(seed_numbers, st.integers(1, 6), st.floats(0, 1))
-def test_hill_climb_stays_in_the_simplex_and_climbs(seed, n_actions, rate):
-    rng = np.random.default_rng(seed)
-    policy, q = (
-        random_policy(rng, 20, n_actions),
-        rng.integers(-2, 3, (20, n_actions)).astype(float),
-    )
-    after = hill_climb(policy, q, rate)
-    assert (after >= 0).all() and np.abs(after.sum(axis=1) - 1).max() < 1e-14
-    best = q.argmax(axis=1)
-    others = np.arange(n_actions) != best[:, None]
-    assert (after[others] <= policy[others]).all()
-    assert np.abs(after - policy)[others].max(initial=0) <= rate / max(n_actions - 1, 1) + 1e-15
-    assert ((after * q).sum(axis=1) >= (policy * q).sum(axis=1) - 1e-12).all()
-    if rate == 1 and n_actions == 2:
-        assert (after == np.eye(2)[best]).all()
-
-
-@given(seed_numbers, st.integers(2, 5), st.floats(0.01, 1))
-def test_hill_climb_arrives_at_the_greedy_action(seed, n_actions, rate):
-    rng = np.random.default_rng(seed)
-    policy, q = random_policy(rng, 1, n_actions), rng.normal(size=(1, n_actions))
-    for _ in range(int(np.ceil((n_actions - 1) / rate)) + 1):
-        policy = hill_climb(policy, q, rate)
-    assert np.abs(policy - np.eye(n_actions)[q.argmax(axis=1)]).max() < 1e-12
-
-
 @given(seed_numbers, st.integers(1, 30))
 def test_the_average_is_the_mean_of_what_was_seen(seed, count):
     policies = random_policy(np.random.default_rng(seed), count, 3)
