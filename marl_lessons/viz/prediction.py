@@ -13,6 +13,12 @@ import ipywidgets as widgets
 from marl_lessons.viz.widgets import display_with_fallback
 
 QUESTION_FOLDER = Path(__file__).with_name("questions")
+# An option of several lines needs its height; the library's own is that of one.
+OPTIONS_STYLE = (
+    "<style>.predict-options .widget-radio-box label "
+    "{display: flex; align-items: flex-start; height: auto; line-height: 1.4; white-space: normal} "
+    ".predict-options .widget-radio-box input {order: -1; flex: none}</style>"
+)
 AT_THE_END = "The answer stands at the end of the lesson."
 ALL_ANSWERS = "Answers to all questions of this lesson"
 
@@ -105,7 +111,7 @@ class predict:
         self.choices.add_class("predict-options")
         self.feedback = widgets.HTML()
         self.choices.observe(self._answered, "value")
-        heading = widgets.HTML(self.question.heading())
+        heading = widgets.HTML(OPTIONS_STYLE + self.question.heading())
         self.box = widgets.VBox([heading, self.choices, self.feedback])
 
     def _answered(self, change) -> None:

@@ -177,6 +177,10 @@ def exercise_dropdowns(opened: NotebookPage) -> list[str]:
     return faults
 
 
+CROWDED = """e => [...e.querySelectorAll('.predict-options .widget-radio-box label')]
+  .some(label => label.scrollHeight > label.clientHeight + 2)"""
+
+
 def exercise_questions(opened: NotebookPage) -> list[str]:
     """Answer every question in every way; each answer must be followed by a comment that is read aloud."""
     faults = []
@@ -187,6 +191,8 @@ def exercise_questions(opened: NotebookPage) -> list[str]:
             question.locator(f".predict-options {RADIO}"),
             question.locator("[role=status]"),
         )
+        if question.evaluate(CROWDED):
+            faults.append(f"{name}: an option runs into the next")
         if any(radio.is_checked() for radio in radios.all()) or status.count():
             faults.append(f"{name}: answered before the reader answers")
         for k, radio in enumerate(radios.all()):

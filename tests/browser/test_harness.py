@@ -59,6 +59,7 @@ Interactive(
 
 ANSWERED = """question('<div role="status">Yes. Here is why it is right.</div>')"""
 SILENT = "question('')"
+QUIZ = 'from marl_lessons.viz import predict\npredict("01.q1")'  # its options are long
 
 PLAYS = """
 Animation([line(slope) for slope in range(4)], "A line that rises.", frames_per_second=2)
@@ -92,7 +93,7 @@ def notebook(folder: Path, name: str, *cells: str) -> Path:
 
 @pytest.mark.parametrize("width", [360, 400, 1366])
 def test_sound_controls_pass(tmp_path: Path, server: LabServer, browser: Any, width: int):
-    sound = notebook(tmp_path, "sound", SET_UP, SOUND, ANSWERED, PLAYS, PLAYS)
+    sound = notebook(tmp_path, "sound", SET_UP, SOUND, ANSWERED, QUIZ, PLAYS, PLAYS)
     name = serve_copy(server, sound)
     with open_notebook(browser, server, name, width=width) as opened:
         assert opened.run_all() == []
