@@ -54,7 +54,7 @@ def test_worlds_pass_as_they_are(worlds):
 def test_worlds_introduce_themselves_in_one_line():
     assert repr(VECTORS) == "ParticleWorlds(n_worlds=2, n_agents=2, action_sizes=(3, 5))"
     assert repr(KINDS[0]) == "GameWorlds(n_worlds=3, n_agents=2, n_actions=(2, 2))"
-    assert repr(Worlds(two_cars(), 4)) == "Worlds('two cars', n_worlds=4)"
+    assert repr(Worlds(two_cars(), 4)) == "Worlds(n_worlds=4, n_agents=2, n_actions=(2, 2))"
 
 
 @pytest.mark.parametrize(
