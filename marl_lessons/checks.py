@@ -72,11 +72,6 @@ def as_booleans(name: str, value, shape: Shape) -> np.ndarray:
     return _as_array(name, value, "b", "booleans", shape).copy()
 
 
-def as_flags(name: str, value, count: int | None) -> np.ndarray:
-    """``value`` as a fresh array of ``count`` booleans (None: 1 or more)."""
-    return as_booleans(name, value, (count,))
-
-
 def as_number(
     name: str, value, low: float = -np.inf, high: float = np.inf, *, open_low: bool = False
 ) -> float:
@@ -132,14 +127,6 @@ def as_generator(name: str, rng) -> np.random.Generator:
             f"{name}: expected a generator as np.random.default_rng(seed) makes it, got {rng!r:.80}"
         )
     return rng
-
-
-def check_same(name: str, given: dict, expected: dict) -> None:
-    """Refuse, by ``name`` and the first entry that differs, a dict of words, numbers and lists that is not as ``expected``."""
-    for key in [*expected, *(key for key in given if key not in expected)]:
-        wanted, got = (repr(d[key]) if key in d else "nothing" for d in (expected, given))
-        if wanted != got:
-            raise ValueError(f"{name}: expected {key} to be {wanted:.60}, got {got:.60}")
 
 
 def _entry(name: str, index: tuple[int, ...]) -> str:

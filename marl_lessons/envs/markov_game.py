@@ -14,10 +14,10 @@ import numpy as np
 
 from marl_lessons.checks import (
     LARGEST,
+    as_booleans,
     as_bounded,
     as_distributions,
     as_flag,
-    as_flags,
     as_float_array,
     as_number,
     as_position,
@@ -329,7 +329,7 @@ def _checked_terminal(
     n_states = transition.shape[0]
     if terminal is None:
         return np.zeros(n_states, dtype=bool)
-    terminal = as_flags("terminal", terminal, n_states)
+    terminal = as_booleans("terminal", terminal, (n_states,))
     for state in np.flatnonzero(terminal):
         if not np.all(transition[state, ..., state] == 1):
             raise ValueError(

@@ -14,7 +14,6 @@ from marl_lessons.checks import (
     as_booleans,
     as_bounded,
     as_count,
-    as_flags,
     as_float_array,
     as_generator,
     as_indices,
@@ -103,7 +102,7 @@ class CheckedWorlds:
 
     def reset_where(self, which: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Begin a new episode in the worlds where ``which[E]`` is True; returns all observations ``[E, n, d]``."""
-        return self._begin(as_flags("which", which, self.n_worlds), as_generator("rng", rng))
+        return self._begin(as_booleans("which", which, (self.n_worlds,)), as_generator("rng", rng))
 
     def step(self, actions: np.ndarray, rng: np.random.Generator) -> BatchedStep:
         """Advance every world by the joint actions, ``[E, n]`` whole numbers or ``[E, n, k]`` numbers from 0 to 1.
@@ -184,7 +183,7 @@ def check_batched_worlds(name: str, worlds, continuous: bool | None = False):
             )
         for i, size in enumerate(sizes):
             as_count(f"{name}.{member}[{i}]", size)
-    as_flags(f"{name}.ended", worlds.ended, n_worlds)
+    as_booleans(f"{name}.ended", worlds.ended, (n_worlds,))
     as_booleans(f"{name}.active", worlds.active, (n_worlds, n))
     return worlds
 
@@ -195,7 +194,7 @@ def _way_out(worlds, vectors: bool) -> str:
         return "; GameWorlds(game, n_worlds) makes them of a game"
     if hasattr(worlds, "possible_agents"):
         return "; from_parallel_env makes them of PettingZoo environments"
-    if hasattr(worlds, "n_actions" if vectors else "action_sizes"):
+    if getattr(worlds, "n_actions" if vectors else "action_sizes", None) is not None:
         return f"; those made with continuous_actions={vectors} have it"
     return ""
 
@@ -323,8 +322,8 @@ class GameWorlds(Worlds):
     picture can show it and a truncated episode's last target can be formed. All agents take part until the episode ends,
     and it ends for all of them at once: ``terminated[e, i]`` says the same for every agent i of world e.
 
-    Besides the protocol: ``states[E]``; and ``local_states[E, n]`` with ``n_local_states`` = S, the number of what each
-    agent sees, for learners with tables: here the state.
+    Besides the protocol, to be read, not written: ``states[E]``; and ``local_states[E, n]`` with ``n_local_states`` = S, the
+    number of what each agent sees, for learners with tables: here the state.
     """
 
     def __init__(self, game: MarkovGame, n_worlds: int, time_limit: int | None = None):

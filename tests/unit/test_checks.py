@@ -13,13 +13,11 @@ from marl_lessons.checks import (
     as_count,
     as_distributions,
     as_flag,
-    as_flags,
     as_float_array,
     as_generator,
     as_indices,
     as_number,
     as_position,
-    check_same,
 )
 
 NAN, INF = float("nan"), float("inf")
@@ -70,20 +68,6 @@ def test_what_has_no_axes_has_no_brackets():
         as_indices("argument", 7, (), 3)
     with pytest.raises(ValueError, match=r"^argument is inf; every entry must be a finite number$"):
         as_float_array("argument", INF, ())
-
-
-def test_the_first_entry_in_which_dicts_differ_is_named():
-    check_same("argument", {"a": 1, "b": [2.0, "x"]}, {"b": [2.0, "x"], "a": 1})
-    for mine, said in [
-        ({"a": 2, "b": 3}, "expected a to be 1, got 2"),
-        ({"a": 1, "b": 3}, "expected b to be 2, got 3"),
-        ({"a": 1}, "expected b to be 2, got nothing"),
-        ({"a": 1, "b": 2, "c": None}, "expected c to be nothing, got None"),
-        ({"a": True, "b": 2}, "expected a to be 1, got True"),
-        ({"a": np.ones(2), "b": 2}, r"expected a to be 1, got array\(\[1., 1.\]\)"),
-    ]:
-        with pytest.raises(ValueError, match=f"^argument: {said}$"):
-            check_same("argument", mine, {"a": 1, "b": 2})
 
 
 def test_distributions_within_the_tolerance():
@@ -215,10 +199,10 @@ def test_what_is_no_flag(value):
 def test_flags():
     assert as_flag("argument", True) is True and as_flag("argument", np.False_) is False
     given_array = np.array([True, False])
-    result = as_flags("argument", given_array, 2)
+    result = as_booleans("argument", given_array, (2,))
     assert result.tolist() == [True, False] and not np.shares_memory(result, given_array)
     for value in (None, True, [0, 1], [True], [[True, False]], ["a", "b"], [[True], []], [None, 0]):
-        refuses(as_flags, value, 2)
+        refuses(as_booleans, value, (2,))
 
 
 def test_booleans_of_any_shape():

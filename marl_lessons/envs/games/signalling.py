@@ -12,10 +12,9 @@ from math import comb
 
 import numpy as np
 
-from marl_lessons.checks import as_count, as_distributions, as_float_array
+from marl_lessons.checks import LARGEST, as_bounded, as_count, as_distributions
 
 MOST_SETS = 200_000
-LARGEST = 1e100
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,9 +35,7 @@ class SignallingGame:
     def __post_init__(self):
         """Check the arrays and make them read-only."""
         prior = as_distributions("prior", self.prior, (None,))
-        payoff = as_float_array("payoff", self.payoff, (len(prior), None))
-        if np.abs(payoff).max() > LARGEST:
-            raise ValueError(f"payoff: holds an entry beyond {LARGEST:g}, too large to be added up")
+        payoff = as_bounded("payoff", self.payoff, (len(prior), None), -LARGEST, LARGEST)
         given = len(prior) if self.n_messages is None else self.n_messages
         for name, value in (("prior", prior), ("payoff", payoff)):
             value.flags.writeable = False
