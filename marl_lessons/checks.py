@@ -42,10 +42,8 @@ def as_distributions(name: str, value, shape: Shape) -> np.ndarray:
     _refuse(name, array, array < 0, "a probability must not be negative")
     kind = np.asarray(value).dtype
     short = kind.kind == "f" and kind.itemsize < 8
-    totals, tolerance = (
-        array.sum(axis=-1),
-        np.sqrt(np.finfo(kind).eps) if short else PROBABILITY_TOLERANCE,
-    )
+    tolerance = np.sqrt(np.finfo(kind).eps) if short else PROBABILITY_TOLERANCE
+    totals = array.sum(axis=-1)
     bad = np.argwhere(np.abs(totals - 1.0) > tolerance)
     if len(bad):
         index = tuple(bad[0].tolist())

@@ -79,14 +79,8 @@ class MarkovGame:
     def __setstate__(self, state: dict) -> None:
         """Make the arrays read-only, here and after pickle and deepcopy, which build new ones."""
         self.__dict__.update(state)
-        for array in (
-            self.transition,
-            self.reward,
-            self.outcome_reward,
-            self.initial,
-            self.terminal,
-        ):
-            if array is not None:
+        for array in self.__dict__.values():
+            if isinstance(array, np.ndarray):
                 array.flags.writeable = False
 
     @classmethod

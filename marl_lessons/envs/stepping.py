@@ -166,10 +166,11 @@ def check_batched_worlds(name: str, worlds, continuous: bool | None = False):
     own = "action_sizes" if vectors else "n_actions"
     missing = [m for m in (*SHARED, own) if getattr(worlds, m, None) is None]
     if missing:
-        numbers = "TrafficJunction or GameWorlds"
-        example = "simple_spread(..., continuous_actions=True)"
-        if continuous is not True:
-            example = numbers if continuous is False else f"{numbers}, or {example}"
+        numbers, vector = (
+            "TrafficJunction or GameWorlds",
+            "simple_spread(..., continuous_actions=True)",
+        )
+        example = {False: numbers, True: vector, None: f"{numbers}, or {vector}"}[continuous]
         raise ValueError(
             f"{name}: expected batched worlds as {example}, got {worlds!r:.80} without {missing[0]}"
             + _way_out(worlds, vectors)
@@ -255,10 +256,8 @@ class OutcomeTable:
             state, *actions = np.unravel_index(pairs, game.transition.shape[:-1])
             rewards = game.outcome_reward[(slice(None), state, *actions, order)]
         self.rewards = np.ascontiguousarray(np.moveaxis(rewards, 0, -1))
-        self._flat_next_states, self._flat_rewards = (
-            self.next_states.reshape(-1),
-            self.rewards.reshape(-1, n),
-        )
+        self._flat_next_states = self.next_states.reshape(-1)
+        self._flat_rewards = self.rewards.reshape(-1, n)
 
     def pairs(self, states: np.ndarray, actions: np.ndarray) -> np.ndarray:
         """Indices ``[E]`` of the pairs (state, joint action) for ``states[E]`` and ``actions[E, n]``."""

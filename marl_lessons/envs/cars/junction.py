@@ -44,6 +44,7 @@ class TrafficJunction(CheckedWorlds):
     local_states ``[E, n]``  route and position of each car as one number below ``n_local_states``, 0 where there is no car;
                              ``roads`` has the tables. A car of vision 0 sees besides its last action, and whether it has
                              collided
+    route, progress ``[E, n]``, cells ``[E, n, 2]``  what ``roads`` tells of each car, -1 where there is none
     waited ``[E, n]``        τ;  last_actions ``[E, n]``
     collided ``[E, n]``      shares its cell with another car now;  failed ``[E]``: a collision happened in this episode
     ages ``[E]``             steps made
@@ -111,20 +112,9 @@ class TrafficJunction(CheckedWorlds):
         """``[E, n]`` booleans: which slots have a car that drives on with the next step; none if the episode is over."""
         return (self._states > 0) & ~self.ended[:, None]
 
-    @property
-    def route(self) -> np.ndarray:
-        """``[E, n]``: the number of each car's route, -1 without a car."""
-        return self.roads.route[self._states]
-
-    @property
-    def progress(self) -> np.ndarray:
-        """``[E, n]``: how many cells of its route lie behind each car, -1 without a car."""
-        return self.roads.progress[self._states]
-
-    @property
-    def cells(self) -> np.ndarray:
-        """``[E, n, 2]``: row and column of each car, -1 without a car."""
-        return self.roads.cell[self._states]
+    route = property(lambda self: self.roads.route[self._states])
+    progress = property(lambda self: self.roads.progress[self._states])
+    cells = property(lambda self: self.roads.cell[self._states])
 
     def _begin(self, which: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """The roads are empty at first, so no random numbers are drawn."""

@@ -62,10 +62,11 @@ def soccer(rows: int = 4, columns: int = 5, discount: float = 0.9) -> MarkovGame
         transition[end, ..., end] = 1.0
         paid[scorer, :n_playing, ..., end] = 1.0
         paid[1 - scorer, :n_playing, ..., end] = -1.0
-    ball = ("A ({},{}) with ball, B ({},{})", "A ({},{}), B ({},{}) with ball")
-    names = [ball[p.ball].format(*p.a, *p.b) for p in positions]
+    words = ("A ({},{}) with ball, B ({},{})", "A ({},{}), B ({},{}) with ball")
+    names = [words[p.ball].format(*p.a, *p.b) for p in positions]
     initial = np.zeros(n_states)
-    initial[[_index(p, rows, columns) for p in _starts(rows, columns)]] = 0.5
+    a, b = (goal_rows(rows)[0], columns - 1 - columns // 4), (goal_rows(rows)[-1], columns // 4)
+    initial[[_index(Position(a, b, ball), rows, columns) for ball in (A, B)]] = 0.5
     return MarkovGame(
         transition,
         None,
@@ -141,10 +142,3 @@ def _index(position: Position, rows: int, columns: int) -> int:
 def _n_playing(rows: int, columns: int) -> int:
     """The number of states before anyone has scored."""
     return 2 * rows * columns * (rows * columns - 1)
-
-
-def _starts(rows: int, columns: int) -> list[Position]:
-    """The two positions at the start: A has the ball, or B."""
-    upper, lower = goal_rows(rows)[0], goal_rows(rows)[-1]
-    a, b = (upper, columns - 1 - columns // 4), (lower, columns // 4)
-    return [Position(a, b, A), Position(a, b, B)]
