@@ -118,6 +118,13 @@ def as_flag(name: str, value) -> bool:
     return bool(value)
 
 
+def as_kind(name: str, value, kind: type):
+    """``value`` as it is, if it is a ``kind``."""
+    if not isinstance(value, kind):
+        raise ValueError(f"{name}: expected a {kind.__name__}, got {value!r:.80}")
+    return value
+
+
 def as_generator(name: str, rng) -> np.random.Generator:
     """A generator of random numbers, as it is."""
     if not isinstance(rng, np.random.Generator):

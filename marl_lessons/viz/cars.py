@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch, Polygon, Rectangle
 from matplotlib.transforms import Affine2D
 
-from marl_lessons.checks import as_count, as_indices
-from marl_lessons.envs.cars.junction import BRAKE, TrafficJunction, check_junction
+from marl_lessons.checks import as_count, as_indices, as_kind
+from marl_lessons.envs.cars.junction import BRAKE, TrafficJunction
 from marl_lessons.envs.cars.junction_roads import EAST, NORTH, SOUTH, STEPS, WEST
 from marl_lessons.viz.style import (
     BLACK,
@@ -178,7 +178,7 @@ def draw_junction(
     Its colour says from which side it came: north, west, south or east. A star marks each cell where cars have collided.
     ``status`` is written below.
     """
-    world = check_junction("world", world)
+    world = as_kind("world", world, TrafficJunction)
     which = int(as_indices("which", which, (), world.n_worlds))
     size = world.level.size
     ax.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5), xticks=[], yticks=[], aspect="equal")
@@ -228,7 +228,7 @@ def junction_frames(
             f"titles: one world, one act and one title belong together; got {len(worlds)}, {len(acts)}, {len(titles)}"
         )
     for k, world in enumerate(worlds):
-        check_junction(f"worlds[{k}]", world)
+        as_kind(f"worlds[{k}]", world, TrafficJunction)
     if len({id(world) for world in worlds}) < len(worlds):
         raise ValueError("worlds: one world is given twice; each film needs a world of its own")
     n_steps, seed = as_count("n_steps", n_steps), as_count("seed", seed, low=0)

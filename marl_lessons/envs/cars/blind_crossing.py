@@ -161,10 +161,3 @@ class BlindCrossing(Worlds):
 
     def _observations(self) -> np.ndarray:
         return one_hot(self.distances, self.n_local_states - 1)
-
-
-def check_crossing(name: str, worlds) -> BlindCrossing:
-    """``worlds`` as they are, if they are a :class:`BlindCrossing`."""
-    if not isinstance(worlds, BlindCrossing):
-        raise ValueError(f"{name}: expected a BlindCrossing, got {worlds!r:.80}")
-    return worlds

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from marl_lessons.checks import as_choice, as_count, as_flag, as_number
+from marl_lessons.checks import as_choice, as_count, as_flag, as_kind, as_number
 from marl_lessons.envs.cars.junction_roads import LEVELS, Level, Network, network
 from marl_lessons.envs.stepping import BatchedStep, CheckedWorlds
 
@@ -277,16 +277,9 @@ def observe(tables: Views, states: np.ndarray, last_actions: np.ndarray, counts:
     return observations
 
 
-def check_junction(name: str, worlds) -> TrafficJunction:
-    """``worlds`` as they are, if they are a :class:`TrafficJunction`."""
-    if not isinstance(worlds, TrafficJunction):
-        raise ValueError(f"{name}: expected a TrafficJunction, got {worlds!r:.80}")
-    return worlds
-
-
 def never_brake(worlds: TrafficJunction, observations: np.ndarray | None = None) -> np.ndarray:
     """Actions ``[E, n]``: gas in every slot, whatever happens. Who succeeds no more often than this has learned nothing."""
-    worlds = check_junction("worlds", worlds)
+    worlds = as_kind("worlds", worlds, TrafficJunction)
     return np.full((worlds.n_worlds, worlds.n_agents), GAS)
 
 
@@ -298,7 +291,7 @@ def full_information_rule(
     Cars that share no cell now share none after they have moved. What is left are cars hit on the first cell of their route
     by a new arrival: the rule does not look that far ahead.
     """
-    worlds = check_junction("worlds", worlds)
+    worlds = as_kind("worlds", worlds, TrafficJunction)
     place, states = worlds.roads.place, worlds.local_states
     after, _ = drive_on(states, never_brake(worlds), worlds.roads.leaves)
     priority = worlds.waited * worlds.n_agents + np.arange(worlds.n_agents)  # no two are equal
