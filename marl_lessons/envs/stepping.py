@@ -17,6 +17,7 @@ from marl_lessons.checks import (
     as_float_array,
     as_generator,
     as_indices,
+    as_position,
 )
 from marl_lessons.envs.markov_game import MarkovGame, check_game
 
@@ -380,10 +381,8 @@ def rollout(
     world = Worlds(game, 1, as_count("time_limit", time_limit))
     world.reset(rng)
     if start is not None:
-        if as_count("start", start, low=0) >= game.n_states or game.terminal[start]:
-            raise ValueError(
-                f"start is {start}; allowed are states 0 to {game.n_states - 1} that are not terminal"
-            )
+        if game.terminal[as_position("start", start, game.n_states)]:
+            raise ValueError(f"start is {start}, a terminal state; allowed are the others")
         world.states[0], world.ended[0] = start, False
     states, actions, rewards, terminated = [int(world.states[0])], [], [], False
     while not world.ended[0]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from marl_lessons.checks import as_choice, as_count, as_flag, as_kind, as_number
+from marl_lessons.checks import as_choice, as_count, as_flag, as_kind, as_number, as_position
 from marl_lessons.envs.cars.junction_roads import LEVELS, Level, Network, network
 from marl_lessons.envs.stepping import BatchedStep, CheckedWorlds
 
@@ -63,9 +63,8 @@ class TrafficJunction(CheckedWorlds):
     ):
         """``level``: "easy", "medium" or "hard"; ``vision``: 0 to 2 cells. None: as the level has it, see :data:`LEVELS`."""
         self.level = LEVELS[as_choice("level", level, tuple(LEVELS))]
-        self.n_worlds, self.vision = as_count("n_worlds", n_worlds), as_count("vision", vision, 0)
-        if self.vision > FARTHEST:
-            raise ValueError(f"vision is {vision}; allowed are 0 to {FARTHEST}")
+        self.n_worlds = as_count("n_worlds", n_worlds)
+        self.vision = as_position("vision", vision, FARTHEST + 1)
         self.arrival_rate = self.level.final_rate if arrival_rate is None else arrival_rate
         self.n_agents = self.level.max_cars if max_cars is None else as_count("max_cars", max_cars)
         self.time_limit = (

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from marl_lessons.checks import as_count, as_indices
+from marl_lessons.checks import as_count, as_indices, as_position
 from marl_lessons.envs.markov_game import MarkovGame
 
 A, B = 0, 1
@@ -88,20 +88,15 @@ def soccer_state(a: Cell, b: Cell, ball: int, rows: int = 4, columns: int = 5) -
         raise ValueError(
             f"b is {tuple(b.tolist())}, where A stands; two players never share a cell"
         )
-    if as_count("ball", ball, low=0) > B:
-        raise ValueError(f"ball is {ball}; allowed are 0 (A has it) and 1 (B has it)")
-    return _index(Position(tuple(a.tolist()), tuple(b.tolist()), int(ball)), *size)
+    ball = as_position("ball", ball, 2)
+    return _index(Position(tuple(a.tolist()), tuple(b.tolist()), ball), *size)
 
 
 def soccer_position(state: int, rows: int = 4, columns: int = 5) -> Position:
     """Who stands where and has the ball in ``state``, before anyone has scored."""
     rows, columns = as_count("rows", rows), as_count("columns", columns, low=2)
-    n_playing = _n_playing(rows, columns)
-    if as_count("state", state, low=0) >= n_playing:
-        raise ValueError(
-            f"state is {state}; allowed are 0 to {n_playing - 1}, before anyone scores"
-        )
-    a, rest = divmod(int(state), 2 * (rows * columns - 1))
+    state = as_position("state", state, _n_playing(rows, columns))
+    a, rest = divmod(state, 2 * (rows * columns - 1))
     b, ball = divmod(rest, 2)
     b += b >= a  # B stands in any cell but A's
     return Position(divmod(a, columns), divmod(b, columns), ball)
