@@ -42,10 +42,8 @@ def as_distributions(name: str, value, shape: Shape) -> np.ndarray:
     _refuse(name, array, array < 0, "a probability must not be negative")
     kind = np.asarray(value).dtype
     short = kind.kind == "f" and kind.itemsize < 8
-    totals, tolerance = (
-        array.sum(axis=-1),
-        np.sqrt(np.finfo(kind).eps) if short else PROBABILITY_TOLERANCE,
-    )
+    tolerance = np.sqrt(np.finfo(kind).eps) if short else PROBABILITY_TOLERANCE
+    totals = array.sum(axis=-1)
     bad = np.argwhere(np.abs(totals - 1.0) > tolerance)
     if len(bad):
         index = tuple(bad[0].tolist())
@@ -70,11 +68,6 @@ def as_indices(name: str, value, shape: Shape, upper: int | np.ndarray) -> np.nd
 def as_booleans(name: str, value, shape: Shape) -> np.ndarray:
     """``value`` as a fresh array of booleans of ``shape``, read as in :func:`as_float_array`."""
     return _as_array(name, value, "b", "booleans", shape).copy()
-
-
-def as_flags(name: str, value, count: int | None) -> np.ndarray:
-    """``value`` as a fresh array of ``count`` booleans (None: 1 or more)."""
-    return as_booleans(name, value, (count,))
 
 
 def as_number(
@@ -125,6 +118,13 @@ def as_flag(name: str, value) -> bool:
     return bool(value)
 
 
+def as_kind(name: str, value, kind: type):
+    """``value`` as it is, if it is a ``kind``."""
+    if not isinstance(value, kind):
+        raise ValueError(f"{name}: expected a {kind.__name__}, got {value!r:.80}")
+    return value
+
+
 def as_generator(name: str, rng) -> np.random.Generator:
     """A generator of random numbers, as it is."""
     if not isinstance(rng, np.random.Generator):
@@ -132,14 +132,6 @@ def as_generator(name: str, rng) -> np.random.Generator:
             f"{name}: expected a generator as np.random.default_rng(seed) makes it, got {rng!r:.80}"
         )
     return rng
-
-
-def check_same(name: str, given: dict, expected: dict) -> None:
-    """Refuse, by ``name`` and the first entry that differs, a dict of words, numbers and lists that is not as ``expected``."""
-    for key in [*expected, *(key for key in given if key not in expected)]:
-        wanted, got = (repr(d[key]) if key in d else "nothing" for d in (expected, given))
-        if wanted != got:
-            raise ValueError(f"{name}: expected {key} to be {wanted:.60}, got {got:.60}")
 
 
 def _entry(name: str, index: tuple[int, ...]) -> str:

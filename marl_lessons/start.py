@@ -60,9 +60,6 @@ def copy_lessons(source: Path, target: Path) -> dict[str, list[str]]:
 
     The keys are those of ``WORDS``. A file is replaced in one step or not at all, and only if its sources are those
     that were laid there. A newer version of a file that the student changed is laid beside it, once.
-
-    Raises:
-        OSError: if ``target`` cannot be written.
     """
     done: dict[str, list[str]] = {key: [] for key in WORDS}
     target.mkdir(parents=True, exist_ok=True)
@@ -94,14 +91,6 @@ def copy_lessons(source: Path, target: Path) -> dict[str, list[str]]:
     return done
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Replace a file in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.part")
-    draft.write_bytes(content)
-    os.replace(draft, path)
-
-
 def report(done: dict[str, list[str]], target: Path) -> str:
     """What was done, in words."""
     lines = [f"Your lessons are in {target}. What you change there stays."]
@@ -111,11 +100,18 @@ def report(done: dict[str, list[str]], target: Path) -> str:
     return "\n".join(lines)
 
 
+def _write(path: Path, content: bytes) -> None:
+    """Replace a file in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.part")
+    draft.write_bytes(content)
+    os.replace(draft, path)
+
+
 def missing(requirements: str, path: list[str]) -> list[str]:
     """The names in a requirements file that are not installed in ``path``; those with a condition do not count."""
-    there = {
-        re.sub(r"[-_.]+", "-", found.name).lower() for found in metadata.distributions(path=path)
-    }
+    found = metadata.distributions(path=path)
+    there = {re.sub(r"[-_.]+", "-", package.name).lower() for package in found}
     asked = re.findall(r"^([\w.-]+)==[^;\n]*$", requirements, re.MULTILINE)
     return [name for name in ["marl-lessons", *asked] if name not in there]
 
@@ -126,10 +122,8 @@ def install_requirements() -> None:
     # The current folder, first in the path, does not count: kernels run elsewhere.
     if absent := missing(file.read_text(encoding="utf-8"), sys.path[1:]):
         command = [sys.executable, "-m", "pip", "install", "-r", file.name]
-        print(
-            f"Missing here: {', '.join(absent)}. Installing (once, some minutes) into {sys.prefix}:"
-        )
-        print(" ".join(["python", *command[1:]]), flush=True)
+        print(f"Missing here: {', '.join(absent)}.")
+        print(f"Installing (once, some minutes): {' '.join(command)}", flush=True)
         if subprocess.run(command, cwd=ROOT, check=False).returncode:
             sys.exit(
                 "pip could not install what the lessons need; its reason stands above. If it speaks of an "
@@ -138,36 +132,19 @@ def install_requirements() -> None:
         invalidate_caches()
 
 
-def open_lab(target: Path, others: list[str]) -> None:
-    """JupyterLab on the first lesson, until it is ended."""
-    print("Opening JupyterLab; Ctrl+C here ends it.", flush=True)
-    os.chdir(target)
-    arguments = [
-        f"--ServerApp.root_dir={target}",
-        f"--LabApp.default_url=/lab/tree/{COURSE[0].file}",
-    ]
-    import_module("jupyterlab.labapp").main([*arguments, *others])
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Copy the lessons, install what is missing, open the first one; returns the exit status."""
     parser = argparse.ArgumentParser(
         prog="marl-lessons",
         description="Open the lessons in a working copy without results. What you change there is never "
         "overwritten; to begin a lesson afresh, rename or delete your copy and run this again.",
-        epilog="All other options go to JupyterLab, such as --port=9000 or --allow-root.",
+        epilog="All other options go to JupyterLab, such as --no-browser or --port=9000.",
     )
-    parser.add_argument(
-        "--into",
-        type=Path,
-        metavar="DIR",
-        default=COPY,
-        help="where the copy is (default: my-lessons)",
-    )
+    place = "where the copy is (default: my-lessons)"
+    parser.add_argument("--into", type=Path, metavar="DIR", default=COPY, help=place)
     parser.add_argument("--copy-only", action="store_true", help="do not start JupyterLab")
-    parser.add_argument("--no-browser", action="store_true", help="start it, but open no browser")
     options, others = parser.parse_known_args(arguments)
-    if options.copy_only and others:
+    if options.copy_only and set(others) - {"--no-browser"}:
         parser.error(f"unknown: {' '.join(others)}")
     source, target = ROOT / "notebooks", options.into.resolve()
     if not source.is_dir():
@@ -182,5 +159,8 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"cannot write the lessons to {target} ({error}); choose a folder: --into DIR")
     if not options.copy_only:
         install_requirements()
-        open_lab(target, [*others, *(["--no-browser"] if options.no_browser else [])])
+        print("Opening JupyterLab; Ctrl+C here ends it.", flush=True)
+        os.chdir(target)
+        first = f"--LabApp.default_url=/lab/tree/{COURSE[0].file}"
+        import_module("jupyterlab.labapp").main([f"--ServerApp.root_dir={target}", first, *others])
     return 0

@@ -36,7 +36,12 @@ def toy_text_fields(env) -> dict:
         )
     rows = _rows(table)
     n_states, n_actions = len(table), len(table[0])
-    initial = _initial(env, n_states)
+    initial = getattr(getattr(env, "unwrapped", env), "initial_state_distrib", None)
+    if initial is None:
+        raise ValueError(
+            "env: has no `initial_state_distrib`, so where its episodes begin is unknown"
+        )
+    initial = as_distributions("env.unwrapped.initial_state_distrib", initial, (n_states,))
     ends = {int(t) for _, _, _, t, _, done in rows if done}
     _check_play(env, table)
     shared = ends & {t for _, _, p, t, _, done in rows if p > 0 and not done}
@@ -104,15 +109,6 @@ def _outcome(where: str, outcome, n_states: int) -> tuple[float, int, float, boo
         as_number(f"{where}: a reward", reward, -1e12, 1e12),
         as_flag(f"{where}: terminated", done),
     )
-
-
-def _initial(env, n_states: int) -> np.ndarray:
-    distribution = getattr(getattr(env, "unwrapped", env), "initial_state_distrib", None)
-    if distribution is None:
-        raise ValueError(
-            "env: has no `initial_state_distrib`, so where its episodes begin is unknown"
-        )
-    return as_distributions("env.unwrapped.initial_state_distrib", distribution, (n_states,))
 
 
 def _check_play(env, table: dict) -> None:

@@ -14,10 +14,10 @@ import numpy as np
 
 from marl_lessons.checks import (
     LARGEST,
+    as_booleans,
     as_bounded,
     as_distributions,
     as_flag,
-    as_flags,
     as_float_array,
     as_number,
     as_position,
@@ -79,14 +79,8 @@ class MarkovGame:
     def __setstate__(self, state: dict) -> None:
         """Make the arrays read-only, here and after pickle and deepcopy, which build new ones."""
         self.__dict__.update(state)
-        for array in (
-            self.transition,
-            self.reward,
-            self.outcome_reward,
-            self.initial,
-            self.terminal,
-        ):
-            if array is not None:
+        for array in self.__dict__.values():
+            if isinstance(array, np.ndarray):
                 array.flags.writeable = False
 
     @classmethod
@@ -329,7 +323,7 @@ def _checked_terminal(
     n_states = transition.shape[0]
     if terminal is None:
         return np.zeros(n_states, dtype=bool)
-    terminal = as_flags("terminal", terminal, n_states)
+    terminal = as_booleans("terminal", terminal, (n_states,))
     for state in np.flatnonzero(terminal):
         if not np.all(transition[state, ..., state] == 1):
             raise ValueError(

@@ -86,15 +86,8 @@ class ParallelWorlds(CheckedWorlds):
         self._over = self._active.copy()  # who ended in this episode
         self._seen = np.zeros((*self._active.shape, max(self.observation_sizes)), np.float32)
 
-    @property
-    def active(self) -> np.ndarray:
-        """``[E, n]`` booleans: which agents take part at the next step."""
-        return self._active.copy()
-
-    @property
-    def ended(self) -> np.ndarray:
-        """``[E]`` booleans: whose episode is over or has not begun."""
-        return ~self._playing.any(axis=1)
+    active = property(lambda self: self._active.copy())
+    ended = property(lambda self: ~self._playing.any(axis=1))
 
     def _begin(self, which: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         for e in np.flatnonzero(which):

@@ -14,10 +14,10 @@ from marl_lessons.checks import (
     as_booleans,
     as_bounded,
     as_count,
-    as_flags,
     as_float_array,
     as_generator,
     as_indices,
+    as_position,
 )
 from marl_lessons.envs.markov_game import MarkovGame, check_game
 
@@ -103,7 +103,7 @@ class CheckedWorlds:
 
     def reset_where(self, which: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Begin a new episode in the worlds where ``which[E]`` is True; returns all observations ``[E, n, d]``."""
-        return self._begin(as_flags("which", which, self.n_worlds), as_generator("rng", rng))
+        return self._begin(as_booleans("which", which, (self.n_worlds,)), as_generator("rng", rng))
 
     def step(self, actions: np.ndarray, rng: np.random.Generator) -> BatchedStep:
         """Advance every world by the joint actions, ``[E, n]`` whole numbers or ``[E, n, k]`` numbers from 0 to 1.
@@ -127,15 +127,8 @@ class WorldsAround(CheckedWorlds):
         self.n_worlds, self.n_agents = worlds.n_worlds, worlds.n_agents
         self.n_actions, self.observation_sizes = worlds.n_actions, worlds.observation_sizes
 
-    @property
-    def active(self) -> np.ndarray:
-        """``[E, n]`` booleans: which agents take part at the next step."""
-        return self.worlds.active
-
-    @property
-    def ended(self) -> np.ndarray:
-        """``[E]`` booleans: whose episode is over, or has not begun."""
-        return self.worlds.ended
+    active = property(lambda self: self.worlds.active)
+    ended = property(lambda self: self.worlds.ended)
 
 
 def are_continuous(worlds) -> bool:
@@ -174,10 +167,11 @@ def check_batched_worlds(name: str, worlds, continuous: bool | None = False):
     own = "action_sizes" if vectors else "n_actions"
     missing = [m for m in (*SHARED, own) if getattr(worlds, m, None) is None]
     if missing:
-        numbers = "TrafficJunction or GameWorlds"
-        example = "simple_spread(..., continuous_actions=True)"
-        if continuous is not True:
-            example = numbers if continuous is False else f"{numbers}, or {example}"
+        numbers, vector = (
+            "TrafficJunction or GameWorlds",
+            "simple_spread(..., continuous_actions=True)",
+        )
+        example = {False: numbers, True: vector, None: f"{numbers}, or {vector}"}[continuous]
         raise ValueError(
             f"{name}: expected batched worlds as {example}, got {worlds!r:.80} without {missing[0]}"
             + _way_out(worlds, vectors)
@@ -191,7 +185,7 @@ def check_batched_worlds(name: str, worlds, continuous: bool | None = False):
             )
         for i, size in enumerate(sizes):
             as_count(f"{name}.{member}[{i}]", size)
-    as_flags(f"{name}.ended", worlds.ended, n_worlds)
+    as_booleans(f"{name}.ended", worlds.ended, (n_worlds,))
     as_booleans(f"{name}.active", worlds.active, (n_worlds, n))
     return worlds
 
@@ -202,7 +196,7 @@ def _way_out(worlds, vectors: bool) -> str:
         return "; GameWorlds(game, n_worlds) makes them of a game"
     if hasattr(worlds, "possible_agents"):
         return "; from_parallel_env makes them of PettingZoo environments"
-    if hasattr(worlds, "n_actions" if vectors else "action_sizes"):
+    if getattr(worlds, "n_actions" if vectors else "action_sizes", None) is not None:
         return f"; those made with continuous_actions={vectors} have it"
     return ""
 
@@ -263,10 +257,8 @@ class OutcomeTable:
             state, *actions = np.unravel_index(pairs, game.transition.shape[:-1])
             rewards = game.outcome_reward[(slice(None), state, *actions, order)]
         self.rewards = np.ascontiguousarray(np.moveaxis(rewards, 0, -1))
-        self._flat_next_states, self._flat_rewards = (
-            self.next_states.reshape(-1),
-            self.rewards.reshape(-1, n),
-        )
+        self._flat_next_states = self.next_states.reshape(-1)
+        self._flat_rewards = self.rewards.reshape(-1, n)
 
     def pairs(self, states: np.ndarray, actions: np.ndarray) -> np.ndarray:
         """Indices ``[E]`` of the pairs (state, joint action) for ``states[E]`` and ``actions[E, n]``."""
@@ -282,49 +274,34 @@ class OutcomeTable:
         return self._flat_next_states.take(outcome), self._flat_rewards.take(outcome, axis=0)
 
 
-class Worlds:
+class Worlds(CheckedWorlds):
     """E copies of one game that advance together, each with its own state and clock: ``states[E]``, ``ages[E]``, ``ended[E]``.
 
-    ``reset(rng)`` and ``step(actions, rng)`` follow the shapes of the course: actions ``[E, n]``, rewards ``[E, n]``.
-    An ended copy must be begun again with ``reset_where`` before it is stepped again. :meth:`begin` and :meth:`advance` do
-    the same with given random numbers: learners keep one stream for each seed, so that a run does not depend on the others.
+    ``reset`` and ``reset_where`` return all states ``[E]``, ``step`` a :class:`Step`. :meth:`begin` and :meth:`advance` do the
+    same with given random numbers: learners keep one stream for each seed, so that a run does not depend on the others.
     """
 
     def __init__(self, game: MarkovGame, n_worlds: int, time_limit: int | None = None):
         """``n_worlds``: number of copies E; ``time_limit``: steps after which an episode is truncated (None: never)."""
         self.game, self.n_worlds = check_game("game", game), as_count("n_worlds", n_worlds)
+        self.n_agents, self.n_actions = game.n_agents, game.n_actions
         self.time_limit = np.inf if time_limit is None else as_count("time_limit", time_limit)
         self._outcomes = OutcomeTable(game)
         self.states = np.zeros(self.n_worlds, dtype=np.int64)
         self.ages = np.zeros(self.n_worlds, dtype=np.int64)
         self.ended = np.ones(self.n_worlds, dtype=bool)
 
-    def __repr__(self) -> str:
-        """One line."""
-        return f"Worlds({self.game.name!r}, n_worlds={self.n_worlds})"
-
-    def reset(self, rng: np.random.Generator) -> np.ndarray:
-        """Begin a new episode in every copy; returns the states ``[E]``."""
-        return self.reset_where(np.ones(self.n_worlds, dtype=bool), rng)
-
-    def reset_where(self, which: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Begin a new episode in the copies where ``which[E]`` is True; returns all states ``[E]``."""
-        which, rng = as_flags("which", which, self.n_worlds), as_generator("rng", rng)
+    def _begin(self, which: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         self.begin(which, rng.random(which.sum()))
-        return self.states.copy()
+        return self.states
 
-    def step(self, actions: np.ndarray, rng: np.random.Generator) -> Step:
-        """Advance every copy by the joint actions ``[E, n]``; those that have ended must have been begun again."""
-        rng = as_generator("rng", rng)
-        actions = as_indices(
-            "actions", actions, (self.n_worlds, self.game.n_agents), np.array(self.game.n_actions)
-        )
-        check_going_on(self.ended)
+    def _advance(self, actions: np.ndarray, rng: np.random.Generator) -> Step:
         rewards, terminated = self.advance(actions, rng.random(self.n_worlds))
-        return Step(self.states.copy(), rewards, terminated, self.ended & ~terminated)
+        return Step(self.states, rewards, terminated, self.ended & ~terminated)
 
     def begin(self, which: np.ndarray, uniform: np.ndarray) -> None:
         """Begin a new episode in the W copies ``which``; ``uniform[W]`` in [0, 1) decide in which states."""
+        self.states, self.ended = self.states.copy(), self.ended.copy()  # the old ones may be kept
         self.states[which] = self._outcomes.begins.searchsorted(uniform, side="right")
         self.ages[which], self.ended[which] = 0, False
 
@@ -338,56 +315,37 @@ class Worlds:
         return rewards, terminated
 
 
-class GameWorlds(CheckedWorlds):
+class GameWorlds(Worlds):
     """E copies of one Markov game, as :class:`BatchedWorlds` whose agents see the state.
 
     Each agent's observation is the state as a one-hot vector ``[S]``, also in the state that ends the episode, so that a
     picture can show it and a truncated episode's last target can be formed. All agents take part until the episode ends,
     and it ends for all of them at once: ``terminated[e, i]`` says the same for every agent i of world e.
 
-    Besides the protocol: ``states[E]``; and ``local_states[E, n]`` with ``n_local_states`` = S, the number of what each
-    agent sees, for learners with tables: here the state.
+    Besides the protocol, to be read, not written: ``states[E]``; and ``local_states[E, n]`` with ``n_local_states`` = S, the
+    number of what each agent sees, for learners with tables: here the state.
     """
 
     def __init__(self, game: MarkovGame, n_worlds: int, time_limit: int | None = None):
         """``n_worlds``: number of copies E; ``time_limit``: steps after which an episode is truncated (None: never)."""
-        self._worlds = Worlds(game, n_worlds, time_limit)
-        self.game, self.n_worlds, self.n_agents = game, self._worlds.n_worlds, game.n_agents
-        self.n_actions, self.n_local_states = game.n_actions, game.n_states
+        super().__init__(game, n_worlds, time_limit)
+        self.n_local_states = game.n_states
         self.observation_sizes = (game.n_states,) * game.n_agents
-
-    @property
-    def states(self) -> np.ndarray:
-        """``[E]``: the present state of every world."""
-        return self._worlds.states.copy()
 
     @property
     def local_states(self) -> np.ndarray:
         """``[E, n]``: the number of what each agent sees, the state."""
-        return np.repeat(self._worlds.states[:, None], self.n_agents, axis=1)
+        return np.repeat(self.states[:, None], self.n_agents, axis=1)
 
-    @property
-    def ended(self) -> np.ndarray:
-        """``[E]`` booleans: whose episode is over or has not begun."""
-        return self._worlds.ended.copy()
+    def _begin(self, which: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        super()._begin(which, rng)
+        return one_hot(self.local_states, self.n_local_states)
 
-    def reset_where(self, which: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Begin a new episode in the worlds where ``which[E]`` is True; returns all observations ``[E, n, S]``."""
-        return self._observations(self._worlds.reset_where(which, rng))
-
-    def step(self, actions: np.ndarray, rng: np.random.Generator) -> BatchedStep:
-        """Advance every world by the joint actions ``[E, n]``; those that have ended must have been begun again."""
-        states, rewards, terminated, truncated = self._worlds.step(actions, rng)
-        return BatchedStep(
-            self._observations(states),
-            rewards,
-            np.repeat(terminated[:, None], self.n_agents, axis=1),
-            truncated,
-            terminated | truncated,
-        )
-
-    def _observations(self, states: np.ndarray) -> np.ndarray:
-        return np.repeat(one_hot(states, self.game.n_states)[:, None], self.n_agents, axis=1)
+    def _advance(self, actions: np.ndarray, rng: np.random.Generator) -> BatchedStep:
+        _, rewards, terminated, truncated = super()._advance(actions, rng)
+        ends = np.repeat(terminated[:, None], self.n_agents, axis=1)
+        observations = one_hot(self.local_states, self.n_local_states)
+        return BatchedStep(observations, rewards, ends, truncated, self.ended)
 
 
 def one_hot(numbers: np.ndarray, size: int) -> np.ndarray:
@@ -423,10 +381,8 @@ def rollout(
     world = Worlds(game, 1, as_count("time_limit", time_limit))
     world.reset(rng)
     if start is not None:
-        if as_count("start", start, low=0) >= game.n_states or game.terminal[start]:
-            raise ValueError(
-                f"start is {start}; allowed are states 0 to {game.n_states - 1} that are not terminal"
-            )
+        if game.terminal[as_position("start", start, game.n_states)]:
+            raise ValueError(f"start is {start}, a terminal state; allowed are the others")
         world.states[0], world.ended[0] = start, False
     states, actions, rewards, terminated = [int(world.states[0])], [], [], False
     while not world.ended[0]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtri
 
-from marl_lessons.checks import as_count, as_flags, as_float_array, as_generator, as_number
+from marl_lessons.checks import as_booleans, as_count, as_float_array, as_generator, as_number
 from marl_lessons.envs.markov_game import MarkovGame, check_game
 from marl_lessons.envs.stepping import BatchedWorlds, Worlds, check_batched_worlds
 
@@ -115,7 +115,7 @@ class Share(NamedTuple):
 
 def share(flags: np.ndarray) -> Share:
     """The share of True among ``flags[K]`` with its standard error."""
-    flags = as_flags("flags", flags, None)
+    flags = as_booleans("flags", flags, (None,))
     value = flags.mean()
     return Share(float(value), float(np.sqrt(value * (1 - value) / len(flags))))
 

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch, Polygon, Rectangle
 from matplotlib.transforms import Affine2D
 
-from marl_lessons.checks import as_count
-from marl_lessons.envs.cars.junction import BRAKE, TrafficJunction, check_junction
+from marl_lessons.checks import as_count, as_kind
+from marl_lessons.envs.cars.junction import BRAKE, TrafficJunction
 from marl_lessons.envs.cars.junction_roads import EAST, NORTH, SOUTH, STEPS, WEST
 from marl_lessons.viz.style import (
     BLACK,
@@ -243,7 +243,7 @@ def junction_frames(
             f"titles: one world, one act and one title belong together; got {len(worlds)}, {len(acts)}, {len(titles)}"
         )
     for k, world in enumerate(worlds):
-        check_junction(f"worlds[{k}]", world)
+        as_kind(f"worlds[{k}]", world, TrafficJunction)
     if len({id(world) for world in worlds}) < len(worlds):
         raise ValueError("worlds: one world is given twice; each film needs a world of its own")
     n_steps, seed = as_count("n_steps", n_steps), as_count("seed", seed, low=0)

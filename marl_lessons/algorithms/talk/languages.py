@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from marl_lessons.algorithms.talk.worlds import Language
-from marl_lessons.checks import as_count, as_generator
-from marl_lessons.envs.cars.blind_crossing import BlindCrossing, check_crossing
-from marl_lessons.envs.cars.junction import TrafficJunction, check_junction
+from marl_lessons.checks import as_count, as_generator, as_kind
+from marl_lessons.envs.cars.blind_crossing import BlindCrossing
+from marl_lessons.envs.cars.junction import TrafficJunction
 
 KINDS = ("nothing", "one bit", "distance", "random symbol")
 
@@ -46,7 +46,7 @@ def crossing_language(
     random symbol  each says 0 or 1, as ``rng`` draws anew every second, and hears the other's; where there is nobody to say one
                    it hears a symbol all the same, so that silence tells nothing either
     """
-    worlds = check_crossing("worlds", worlds)
+    worlds = as_kind("worlds", worlds, BlindCrossing)
     if kind == "nothing":
         return Language(say_place, hear_nothing, 1)
     if kind == "one bit":
@@ -106,7 +106,7 @@ def junction_language(worlds: TrafficJunction, n_bits: int) -> Language:
 
     A car hears the answers to the first ``n_bits`` of the ``QUESTIONS`` as one number, Σ_k 2^k · answer k.
     """
-    level = check_junction("worlds", worlds).level.name
+    level = as_kind("worlds", worlds, TrafficJunction).level.name
     if level != "easy":
         raise ValueError(f"worlds: level {level}; these questions are for the easy one")
     if as_count("n_bits", n_bits, low=0) > len(QUESTIONS):

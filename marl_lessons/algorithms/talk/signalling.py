@@ -15,8 +15,8 @@ import numpy as np
 from marl_lessons.algorithms.settings import as_config, check_settings, record_moments
 from marl_lessons.algorithms.tables.rules import epsilon_greedy, sample_actions, td_update
 from marl_lessons.algorithms.tables.schedules import Progress, Schedule
-from marl_lessons.checks import as_count
-from marl_lessons.envs.games.signalling import SignallingGame, check_signalling, expected_payoff
+from marl_lessons.checks import as_count, as_kind
+from marl_lessons.envs.games.signalling import SignallingGame, expected_payoff
 from marl_lessons.results import short_repr
 from marl_lessons.seeds import UniformStreams
 
@@ -82,7 +82,7 @@ def signalling_q_learning(
     ``seeds``: a count or a sequence of integers. ``n_records``: at so many equal distances the policies are recorded, and
     at the start (None: 100 times, or in every round).
     """
-    game = check_signalling("game", game)
+    game = as_kind("game", game, SignallingGame)
     config = _Settings(n_rounds, step_size, epsilon, initial_value, n_records)
     config = as_config(config, _Settings)
     streams = UniformStreams(

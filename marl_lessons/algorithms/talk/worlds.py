@@ -14,7 +14,6 @@ from marl_lessons.algorithms.tables.history import common_n_actions
 from marl_lessons.checks import (
     as_booleans,
     as_count,
-    as_flags,
     as_float_array,
     as_generator,
     as_indices,
@@ -163,7 +162,7 @@ class ListeningWorlds(WorldsAround):
 
     def reset_where(self, which: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Begin a new episode in the worlds where ``which[E]`` is True; returns all observations ``[E, n, d]``."""
-        which, rng = as_flags("which", which, self.n_worlds), as_generator("rng", rng)
+        which, rng = as_booleans("which", which, (self.n_worlds,)), as_generator("rng", rng)
         if hasattr(self.channel, "forget"):
             if not which.all():
                 raise ValueError(
@@ -248,7 +247,7 @@ class GatedWorlds(WorldsAround):
 
     def reset_where(self, which: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Begin a new episode where ``which[E]`` is True, in silence; returns all observations ``[E, n, d]``."""
-        which, rng = as_flags("which", which, self.n_worlds), as_generator("rng", rng)
+        which, rng = as_booleans("which", which, (self.n_worlds,)), as_generator("rng", rng)
         observations = self.worlds.reset_where(which, rng)
         self.talks = self.talks & ~which[:, None]
         return self._see(observations)

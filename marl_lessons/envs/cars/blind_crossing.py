@@ -10,7 +10,7 @@ import numpy as np
 from marl_lessons.checks import as_count
 from marl_lessons.envs.cars.two_cars import GO
 from marl_lessons.envs.markov_game import MarkovGame, single_rewards
-from marl_lessons.envs.stepping import BatchedStep, CheckedWorlds, Worlds, one_hot
+from marl_lessons.envs.stepping import BatchedStep, Worlds, one_hot
 
 AWAY, ON_THE_CROSSING = 0, 1  # places; place 1 + d is d cells before the crossing
 FARTHEST = 30  # cells; the game's tables grow with the fourth power
@@ -92,7 +92,7 @@ def blind_crossing_game(
     )  # fmt: skip
 
 
-class BlindCrossing(CheckedWorlds):
+class BlindCrossing(Worlds):
     """E copies of :func:`blind_crossing_game` in which each car sees its own place and nothing of the other.
 
     An observation is the car's cells to go as a one-hot vector ``[distance + 1]``, entry 0 for a car on the crossing; zeros
@@ -122,18 +122,15 @@ class BlindCrossing(CheckedWorlds):
         time_limit: int = 20,
     ):
         """Rewards and ``distance`` as in :func:`blind_crossing_game`."""
-        self.game = blind_crossing_game(distance, crash_reward, pass_reward, step_reward)
-        self.time_limit = as_count("time_limit", time_limit)
-        self._worlds = Worlds(self.game, n_worlds, self.time_limit)
-        self.n_worlds, self.n_agents, self.n_actions = self._worlds.n_worlds, 2, (2, 2)
+        game = blind_crossing_game(distance, crash_reward, pass_reward, step_reward)
+        super().__init__(game, n_worlds, as_count("time_limit", time_limit))
         self.n_local_states = int(distance) + 2
         self.observation_sizes = (self.n_local_states - 1,) * 2
-        self._crash_state = self.game.n_states - 1
 
     @property
     def local_states(self) -> np.ndarray:
         """``[E, 2]``: each car's place: 0 away, 1 on the crossing (also after a crash), 1 + d with d cells to go."""
-        states = np.where(self.crashed, 0, self._worlds.states)
+        states = np.where(self.crashed, 0, self.states)
         places = np.stack(np.divmod(states, self.n_local_states), axis=1)
         return np.where(self.crashed[:, None], ON_THE_CROSSING, places)
 
@@ -145,36 +142,22 @@ class BlindCrossing(CheckedWorlds):
     @property
     def crashed(self) -> np.ndarray:
         """``[E]`` booleans: the two have crashed."""
-        return self._worlds.states == self._crash_state
+        return self.states == self.game.n_states - 1
 
     @property
     def active(self) -> np.ndarray:
         """``[E, 2]`` booleans: which cars are not away yet; none if the episode is over."""
-        return (self.local_states > AWAY) & ~self._worlds.ended[:, None]
+        return (self.local_states > AWAY) & ~self.ended[:, None]
 
-    @property
-    def ended(self) -> np.ndarray:
-        """``[E]`` booleans: whose episode is over or has not begun."""
-        return self._worlds.ended.copy()
-
-    def reset_where(self, which: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Begin a new episode in the worlds where ``which[E]`` is True; returns all observations ``[E, 2, d]``."""
-        self._worlds.reset_where(which, rng)
+    def _begin(self, which: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        super()._begin(which, rng)
         return self._observations()
 
-    def step(self, actions: np.ndarray, rng: np.random.Generator) -> BatchedStep:
-        """Advance every world by the joint actions ``[E, 2]``, ``WAIT`` 0 or ``GO`` 1."""
+    def _advance(self, actions: np.ndarray, rng: np.random.Generator) -> BatchedStep:
         taking_part = self.active
-        _, rewards, _, truncated = self._worlds.step(actions, rng)
+        _, rewards, _, truncated = super()._advance(actions, rng)
         gone = taking_part & ((self.local_states == AWAY) | self.crashed[:, None])
         return BatchedStep(self._observations(), rewards, gone, truncated, self.ended)
 
     def _observations(self) -> np.ndarray:
         return one_hot(self.distances, self.n_local_states - 1)
-
-
-def check_crossing(name: str, worlds) -> BlindCrossing:
-    """``worlds`` as they are, if they are a :class:`BlindCrossing`."""
-    if not isinstance(worlds, BlindCrossing):
-        raise ValueError(f"{name}: expected a BlindCrossing, got {worlds!r:.80}")
-    return worlds

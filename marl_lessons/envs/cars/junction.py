@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from marl_lessons.checks import as_choice, as_count, as_flag, as_number
+from marl_lessons.checks import as_choice, as_count, as_flag, as_kind, as_number, as_position
 from marl_lessons.envs.cars.junction_roads import LEVELS, Level, Network, network
 from marl_lessons.envs.stepping import BatchedStep, CheckedWorlds
 
@@ -44,6 +44,7 @@ class TrafficJunction(CheckedWorlds):
     local_states ``[E, n]``  route and position of each car as one number below ``n_local_states``, 0 where there is no car;
                              ``roads`` has the tables. A car of vision 0 sees besides its last action, and whether it has
                              collided
+    route, progress ``[E, n]``, cells ``[E, n, 2]``  what ``roads`` tells of each car, -1 where there is none
     waited ``[E, n]``        τ;  last_actions ``[E, n]``
     collided ``[E, n]``      shares its cell with another car now;  failed ``[E]``: a collision happened in this episode
     ages ``[E]``             steps made
@@ -62,9 +63,8 @@ class TrafficJunction(CheckedWorlds):
     ):
         """``level``: "easy", "medium" or "hard"; ``vision``: 0 to 2 cells. None: as the level has it, see :data:`LEVELS`."""
         self.level = LEVELS[as_choice("level", level, tuple(LEVELS))]
-        self.n_worlds, self.vision = as_count("n_worlds", n_worlds), as_count("vision", vision, 0)
-        if self.vision > FARTHEST:
-            raise ValueError(f"vision is {vision}; allowed are 0 to {FARTHEST}")
+        self.n_worlds = as_count("n_worlds", n_worlds)
+        self.vision = as_position("vision", vision, FARTHEST + 1)
         self.arrival_rate = self.level.final_rate if arrival_rate is None else arrival_rate
         self.n_agents = self.level.max_cars if max_cars is None else as_count("max_cars", max_cars)
         self.time_limit = (
@@ -111,20 +111,9 @@ class TrafficJunction(CheckedWorlds):
         """``[E, n]`` booleans: which slots have a car that drives on with the next step; none if the episode is over."""
         return (self._states > 0) & ~self.ended[:, None]
 
-    @property
-    def route(self) -> np.ndarray:
-        """``[E, n]``: the number of each car's route, -1 without a car."""
-        return self.roads.route[self._states]
-
-    @property
-    def progress(self) -> np.ndarray:
-        """``[E, n]``: how many cells of its route lie behind each car, -1 without a car."""
-        return self.roads.progress[self._states]
-
-    @property
-    def cells(self) -> np.ndarray:
-        """``[E, n, 2]``: row and column of each car, -1 without a car."""
-        return self.roads.cell[self._states]
+    route = property(lambda self: self.roads.route[self._states])
+    progress = property(lambda self: self.roads.progress[self._states])
+    cells = property(lambda self: self.roads.cell[self._states])
 
     def _begin(self, which: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """The roads are empty at first, so no random numbers are drawn."""
@@ -287,16 +276,9 @@ def observe(tables: Views, states: np.ndarray, last_actions: np.ndarray, counts:
     return observations
 
 
-def check_junction(name: str, worlds) -> TrafficJunction:
-    """``worlds`` as they are, if they are a :class:`TrafficJunction`."""
-    if not isinstance(worlds, TrafficJunction):
-        raise ValueError(f"{name}: expected a TrafficJunction, got {worlds!r:.80}")
-    return worlds
-
-
 def never_brake(worlds: TrafficJunction, observations: np.ndarray | None = None) -> np.ndarray:
     """Actions ``[E, n]``: gas in every slot, whatever happens. Who succeeds no more often than this has learned nothing."""
-    worlds = check_junction("worlds", worlds)
+    worlds = as_kind("worlds", worlds, TrafficJunction)
     return np.full((worlds.n_worlds, worlds.n_agents), GAS)
 
 
@@ -308,7 +290,7 @@ def full_information_rule(
     Cars that share no cell now share none after they have moved. What is left are cars hit on the first cell of their route
     by a new arrival: the rule does not look that far ahead.
     """
-    worlds = check_junction("worlds", worlds)
+    worlds = as_kind("worlds", worlds, TrafficJunction)
     place, states = worlds.roads.place, worlds.local_states
     after, _ = drive_on(states, never_brake(worlds), worlds.roads.leaves)
     priority = worlds.waited * worlds.n_agents + np.arange(worlds.n_agents)  # no two are equal

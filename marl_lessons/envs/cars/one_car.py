@@ -40,7 +40,9 @@ def crossroads(
     phases as frequent as they last.
     """
     distance = as_count("distance", distance)
-    light, durations = light_kernel(green, yellow, red), _durations(green, yellow, red)
+    means = zip(PHASES, (green, yellow, red))
+    durations = np.array([as_number(name, mean, 1.0, 1e6) for name, mean in means])
+    light = light_kernel(durations)
     grip = as_number("grip", grip, 0.0, 1.0)
     crash_probability = as_number("crash_probability", crash_probability, 0.0, 1.0)
     rewards = single_rewards(
@@ -90,24 +92,14 @@ def crossroads(
     )
 
 
-def light_kernel(green: float, yellow: float, red: float) -> np.ndarray:
+def light_kernel(durations: np.ndarray) -> np.ndarray:
     """``[3, 3]``: probability that phase (row) is followed by phase (column) one second later.
 
-    Each phase lasts a geometric time with the given mean in seconds (at least 1) and is followed by the next of green,
-    yellow, red, green.
+    Each phase lasts a geometric time with the mean ``durations[3]`` in seconds (at least 1) and is followed by the next of
+    green, yellow, red, green.
     """
-    kernel = np.zeros((3, 3))
-    for phase, mean in enumerate(_durations(green, yellow, red)):
-        kernel[phase, phase] = 1 - 1 / mean
-        kernel[phase, (phase + 1) % 3] = 1 / mean
-    return kernel
-
-
-def _durations(green: float, yellow: float, red: float) -> np.ndarray:
-    """``[3]``: the phases' mean durations, checked; or ValueError naming the phase."""
-    return np.array(
-        [as_number(name, mean, 1.0, 1e6) for name, mean in zip(PHASES, (green, yellow, red))]
-    )
+    ends = 1 / durations[:, None]
+    return np.eye(3) * (1 - ends) + np.roll(np.eye(3), 1, axis=1) * ends
 
 
 def _drive(speed: int, cell: int, action: int, grip: float) -> list[tuple[float, int, int]]:

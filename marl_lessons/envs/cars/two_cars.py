@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from marl_lessons.checks import as_count, as_float_array, as_number
+from marl_lessons.checks import as_count, as_float_array, as_number, as_position
 from marl_lessons.envs.markov_game import MarkovGame, single_rewards
 
 WAIT, GO = 0, 1
@@ -82,10 +82,7 @@ def two_cars(
 def two_cars_state(cells_0: int, cells_1: int, distance: int = 2) -> int:
     """The number of the state with ``cells_0`` and ``cells_1`` cells to go in ``two_cars(distance)``."""
     size = as_count("distance", distance) + 1
-    for name, cells in (("cells_0", cells_0), ("cells_1", cells_1)):
-        if as_count(name, cells, low=0) >= size:
-            raise ValueError(f"{name} is {cells}; allowed are 0 to {distance}")
-    return int(cells_0) * size + int(cells_1)
+    return as_position("cells_0", cells_0, size) * size + as_position("cells_1", cells_1, size)
 
 
 def _move_probability(cells: int, action: int, moves: int, slip: float) -> float:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from marl_lessons.checks import as_distributions, as_float_array, as_number
+from marl_lessons.checks import as_number
 from marl_lessons.envs.games.matrix_games import matrix_game, payoffs_of
 from marl_lessons.envs.markov_game import MarkovGame
 
@@ -40,15 +40,8 @@ def crossing(
     Only payoffs that make it a game of chicken are allowed: going is best if the other waits, waiting if the other goes
     (``go`` > ``both_wait`` and ``wait`` > ``crash``).
     """
-    crash, go, wait, both_wait = (
-        as_number(name, value, -1e9, 1e9)
-        for name, value in (
-            ("crash", crash),
-            ("go", go),
-            ("wait", wait),
-            ("both_wait", both_wait),
-        )
-    )
+    given = {"crash": crash, "go": go, "wait": wait, "both_wait": both_wait}
+    crash, go, wait, both_wait = (as_number(name, x, -1e9, 1e9) for name, x in given.items())
     if not (go > both_wait and wait > crash):
         raise ValueError(
             f"go is {go}, both_wait {both_wait}, wait {wait}, crash {crash}; allowed are go > both_wait and wait > crash, "
@@ -60,7 +53,7 @@ def crossing(
         ("go", "wait"),
         [[crash, go], [wait, both_wait]],
         "Two cars reach a crossing at the same moment. If both go they crash; if both wait they lose time.",
-        (*_opposite_corners(), ((bold, 1 - bold),) * 2),
+        (_corner(0, 1), _corner(1, 0), ((bold, 1 - bold),) * 2),
         "this course",
     )
 
@@ -127,10 +120,6 @@ def _corner(*actions: int) -> Pair:
     return tuple(tuple(float(a == k) for k in range(2)) for a in actions)
 
 
-def _opposite_corners() -> tuple[Pair, Pair]:
-    return _corner(0, 1), _corner(1, 0)
-
-
 _BOOK = "Albrecht et al. 2024, Sec. 3.1 and 4"
 _THIRDS = (1 / 3, 1 / 3, 1 / 3)
 
@@ -160,7 +149,7 @@ CATALOGUE: dict[str, KnownGame] = {
             [[0, 7], [2, 6]],
             "Two cars approach one lane: who leaves it loses a little, if both stay they crash. A crossing at which two "
             "polite drivers do well.",
-            (*_opposite_corners(), ((1 / 3, 2 / 3),) * 2),
+            (_corner(0, 1), _corner(1, 0), ((1 / 3, 2 / 3),) * 2),
             _BOOK,
         ),
         _known(
@@ -198,11 +187,7 @@ CATALOGUE: dict[str, KnownGame] = {
             "climbing",
             [[11, -30, 0], [-30, 7, 0], [0, 6, 5]],
             "A shared reward whose best corner lies beside deep pits: climbing there needs both to move at once.",
-            (
-                ((1.0, 0.0, 0.0),) * 2,
-                ((0.0, 1.0, 0.0),) * 2,
-                ((5 / 16, 0.0, 11 / 16),) * 2,
-            ),
+            (((1.0, 0.0, 0.0),) * 2, ((0.0, 1.0, 0.0),) * 2, ((5 / 16, 0.0, 11 / 16),) * 2),
             "Claus and Boutilier 1998, Fig. 5; Albrecht et al. 2024",
         ),
         penalty(),
@@ -223,29 +208,20 @@ CATALOGUE: dict[str, KnownGame] = {
 
 
 def lottery_game(payoffs, chances, action_names=None, name: str = "lottery game") -> MarkovGame:
-    """One decision each, then a draw: with probability ``chances[k]`` the payoffs are ``payoffs[k][n, A_1, …, A_n]``.
+    """One decision each, then a draw: with probability ``chances[k]`` the payoffs are ``payoffs[k, n, A_1, …, A_n]``.
 
     An episode is one step long. State 0 is where the agents choose, state 1 + k the terminal state in which draw k is paid.
     Discount 0. The expected payoffs, Σ_k chances[k] payoffs[k], are ``game.reward[:, 0]``.
     """
-    payoffs = as_float_array("payoffs", payoffs, (...,))
-    if payoffs.ndim < 3 or payoffs.shape[1] != payoffs.ndim - 2 or len(payoffs) < 1:
-        raise ValueError(
-            "payoffs: expected one array [n, A_1, ..., A_n] for each draw, all of one shape, "
-            f"got shape {payoffs.shape}"
-        )
-    for k, drawn in enumerate(payoffs):
-        payoffs_of(drawn, name=f"payoffs[{k}]")
-    chances = as_distributions("chances", chances, (len(payoffs),))
-    n_agents, n_states = payoffs.shape[1], 1 + len(payoffs)
+    payoffs = np.asarray(payoffs, dtype=float)
+    n_states, n_agents = 1 + len(payoffs), payoffs.shape[1]
     actions = payoffs.shape[2:]
     transition = np.zeros((n_states, *actions, n_states))
     transition[0, ..., 1:] = chances
     outcome_reward = np.zeros((n_agents, n_states, *actions, n_states))
     outcome_reward[:, 0, ..., 1:] = np.moveaxis(payoffs, 0, -1)
     terminal = np.arange(n_states) > 0
-    for state in np.flatnonzero(terminal):
-        transition[state, ..., state] = 1.0
+    transition[terminal, ..., terminal] = 1.0
     return MarkovGame(
         transition,
         None,

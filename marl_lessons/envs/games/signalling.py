@@ -12,10 +12,9 @@ from math import comb
 
 import numpy as np
 
-from marl_lessons.checks import as_count, as_distributions, as_float_array
+from marl_lessons.checks import LARGEST, as_bounded, as_count, as_distributions, as_kind
 
 MOST_SETS = 200_000
-LARGEST = 1e100
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,9 +35,7 @@ class SignallingGame:
     def __post_init__(self):
         """Check the arrays and make them read-only."""
         prior = as_distributions("prior", self.prior, (None,))
-        payoff = as_float_array("payoff", self.payoff, (len(prior), None))
-        if np.abs(payoff).max() > LARGEST:
-            raise ValueError(f"payoff: holds an entry beyond {LARGEST:g}, too large to be added up")
+        payoff = as_bounded("payoff", self.payoff, (len(prior), None), -LARGEST, LARGEST)
         given = len(prior) if self.n_messages is None else self.n_messages
         for name, value in (("prior", prior), ("payoff", payoff)):
             value.flags.writeable = False
@@ -74,7 +71,7 @@ def expected_payoff(game: SignallingGame, sender, receiver) -> np.ndarray:
 
     σ and ρ are distributions over their last axis; their leading axes (seeds, moments, …) broadcast against each other.
     """
-    game = check_signalling("game", game)
+    game = as_kind("game", game, SignallingGame)
     n_states, n_messages, n_actions = game.n_states, game.n_messages, game.n_actions
     sender = as_distributions("sender", sender, (..., n_states, n_messages))
     receiver = as_distributions("receiver", receiver, (..., n_messages, n_actions))
@@ -87,7 +84,7 @@ def bits(game: SignallingGame, sender) -> np.ndarray:
 
     Σ_s μ(s) Σ_m σ(m|s) log2 [σ(m|s) / p(m)] with p(m) = Σ_s μ(s) σ(m|s). What the receiver makes of it is not asked.
     """
-    game = check_signalling("game", game)
+    game = as_kind("game", game, SignallingGame)
     sender = as_distributions("sender", sender, (..., game.n_states, game.n_messages))
     said = np.einsum("s,...sm->...m", game.prior, sender)[..., None, :]
     said_in = sender > 0
@@ -102,7 +99,7 @@ def best_payoff(game: SignallingGame) -> float:
     them. So the value is the maximum, over all sets B of K = min(M, A, S) actions, of Σ_s μ(s) max_{a ∈ B} u(s, a); every such
     set is tried, 200,000 at most.
     """
-    game = check_signalling("game", game)
+    game = as_kind("game", game, SignallingGame)
     size = min(game.n_messages, game.n_actions, game.n_states)
     how_many = comb(game.n_actions, size)
     if how_many > MOST_SETS:
@@ -115,10 +112,3 @@ def best_payoff(game: SignallingGame) -> float:
         chance * pays[sets].max(axis=1) for chance, pays in zip(game.prior, game.payoff)
     )  # one state after the other, so that no array [sets, S, K] is needed
     return float(worth.max())
-
-
-def check_signalling(name: str, game) -> SignallingGame:
-    """``game`` as it is; anything but a :class:`SignallingGame` is refused."""
-    if not isinstance(game, SignallingGame):
-        raise ValueError(f"{name}: expected a SignallingGame, got {game!r:.80}")
-    return game

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from marl_lessons.checks import as_count, as_indices
+from marl_lessons.checks import as_count, as_indices, as_position
 from marl_lessons.envs.markov_game import MarkovGame
 
 A, B = 0, 1
@@ -62,10 +62,11 @@ def soccer(rows: int = 4, columns: int = 5, discount: float = 0.9) -> MarkovGame
         transition[end, ..., end] = 1.0
         paid[scorer, :n_playing, ..., end] = 1.0
         paid[1 - scorer, :n_playing, ..., end] = -1.0
-    ball = ("A ({},{}) with ball, B ({},{})", "A ({},{}), B ({},{}) with ball")
-    names = [ball[p.ball].format(*p.a, *p.b) for p in positions]
+    words = ("A ({},{}) with ball, B ({},{})", "A ({},{}), B ({},{}) with ball")
+    names = [words[p.ball].format(*p.a, *p.b) for p in positions]
     initial = np.zeros(n_states)
-    initial[[_index(p, rows, columns) for p in _starts(rows, columns)]] = 0.5
+    a, b = (goal_rows(rows)[0], columns - 1 - columns // 4), (goal_rows(rows)[-1], columns // 4)
+    initial[[_index(Position(a, b, ball), rows, columns) for ball in (A, B)]] = 0.5
     return MarkovGame(
         transition,
         None,
@@ -87,20 +88,15 @@ def soccer_state(a: Cell, b: Cell, ball: int, rows: int = 4, columns: int = 5) -
         raise ValueError(
             f"b is {tuple(b.tolist())}, where A stands; two players never share a cell"
         )
-    if as_count("ball", ball, low=0) > B:
-        raise ValueError(f"ball is {ball}; allowed are 0 (A has it) and 1 (B has it)")
-    return _index(Position(tuple(a.tolist()), tuple(b.tolist()), int(ball)), *size)
+    ball = as_position("ball", ball, 2)
+    return _index(Position(tuple(a.tolist()), tuple(b.tolist()), ball), *size)
 
 
 def soccer_position(state: int, rows: int = 4, columns: int = 5) -> Position:
     """Who stands where and has the ball in ``state``, before anyone has scored."""
     rows, columns = as_count("rows", rows), as_count("columns", columns, low=2)
-    n_playing = _n_playing(rows, columns)
-    if as_count("state", state, low=0) >= n_playing:
-        raise ValueError(
-            f"state is {state}; allowed are 0 to {n_playing - 1}, before anyone scores"
-        )
-    a, rest = divmod(int(state), 2 * (rows * columns - 1))
+    state = as_position("state", state, _n_playing(rows, columns))
+    a, rest = divmod(state, 2 * (rows * columns - 1))
     b, ball = divmod(rest, 2)
     b += b >= a  # B stands in any cell but A's
     return Position(divmod(a, columns), divmod(b, columns), ball)
@@ -141,10 +137,3 @@ def _index(position: Position, rows: int, columns: int) -> int:
 def _n_playing(rows: int, columns: int) -> int:
     """The number of states before anyone has scored."""
     return 2 * rows * columns * (rows * columns - 1)
-
-
-def _starts(rows: int, columns: int) -> list[Position]:
-    """The two positions at the start: A has the ball, or B."""
-    upper, lower = goal_rows(rows)[0], goal_rows(rows)[-1]
-    a, b = (upper, columns - 1 - columns // 4), (lower, columns // 4)
-    return [Position(a, b, A), Position(a, b, B)]

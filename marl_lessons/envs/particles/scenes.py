@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from marl_lessons.checks import as_bounded, as_indices
 from marl_lessons.envs.particles.physics import Pairs, colliding_pairs
 
 MOVES = 5  # nothing, left, right, down, up
@@ -88,28 +87,3 @@ def view_order(n_agents: int, n_landmarks: int) -> np.ndarray:
     agents, landmarks = range(n_agents), [*range(n_agents, n_agents + n_landmarks)]
     order = [landmarks + [other for other in agents if other != i] for i in agents]
     return np.array(order, dtype=int).reshape(n_agents, -1)
-
-
-def as_state(
-    scene: Scene, n_worlds: int, arrays: dict, farthest: float = np.inf, name: str = "{}"
-) -> State:
-    """The state of ``n_worlds`` of a scene from ``positions[E, m, 2]``, ``velocities[E, n, 2]``, ``messages[E, n, c]``, ``goals[E]``.
-
-    ``farthest``: the largest coordinate and speed along an axis. An array is refused as ``name`` formats its name, also a
-    velocity of an agent that cannot move.
-    """
-    n, m = scene.n_agents, len(scene.sizes)
-    limits = {
-        "positions": ((n_worlds, m, 2), -farthest, farthest),
-        "velocities": ((n_worlds, n, 2), -farthest, farthest),
-        "messages": ((n_worlds, n, scene.n_words), 0.0, 1.0),
-    }
-    bodies = [as_bounded(name.format(key), arrays[key], *limits[key]) for key in limits]
-    goals = as_indices(name.format("goals"), arrays["goals"], (n_worlds,), max(scene.n_goals, 1))
-    stuck = (bodies[1] != 0).any(axis=2) & (scene.strengths == 0)
-    if stuck.any():
-        world, agent = np.argwhere(stuck)[0].tolist()
-        raise ValueError(
-            f"{name.format('velocities')}[{world}, {agent}]: {scene.agent_names[agent]} cannot move; allowed are zeros"
-        )
-    return State(*(array.transpose(1, 2, 0).copy() for array in bodies), goals)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from marl_lessons.checks import as_choice, as_count, as_flag, check_same
+from marl_lessons.checks import as_bounded, as_choice, as_count, as_flag, as_indices
 from marl_lessons.envs.particles.physics import PHYSICS, overlaps, total_force
-from marl_lessons.envs.particles.scenes import FARTHEST, Scene, State, as_state
+from marl_lessons.envs.particles.scenes import FARTHEST, Scene, State
 from marl_lessons.envs.stepping import BatchedStep, CheckedWorlds, one_hot
 
 STATE = ("positions", "velocities", "messages", "goals", "ages", "ended")  # what a snapshot has
@@ -75,13 +75,20 @@ class ParticleWorlds(CheckedWorlds):
         ``positions[E, m, 2]``; ``velocities[E, n, 2]`` (None: at rest; zeros for an agent that cannot move); ``goals[E]``
         (None: landmark 0).
         """
-        given = {
-            "positions": positions,
-            "velocities": 0.0 * self.velocities if velocities is None else velocities,
-            "messages": 0.0 * self.messages,
-            "goals": 0 * self.goals if goals is None else goals,
-        }
-        self._state = as_state(self.scene, self.n_worlds, given, farthest=FARTHEST)
+        velocities = 0.0 * self.velocities if velocities is None else velocities
+        bodies = [
+            as_bounded(name, given, mine.shape, -FARTHEST, FARTHEST)
+            for name, given, mine in (
+                ("positions", positions, self.positions),
+                ("velocities", velocities, self.velocities),
+            )
+        ]
+        goals = 0 * self.goals if goals is None else goals
+        goals = as_indices("goals", goals, (self.n_worlds,), max(self.scene.n_goals, 1))
+        for world, agent in np.argwhere(bodies[1].any(axis=2) & (self.scene.strengths == 0)):
+            who = self.scene.agent_names[agent]
+            raise ValueError(f"velocities[{world}, {agent}]: {who} cannot move; allowed are zeros")
+        self._state = State(*map(_worlds_last, (*bodies, 0.0 * self.messages)), goals)
         self._ages, self._ended = 0 * self._ages, np.zeros(self.n_worlds, dtype=bool)
         return self._observations()
 
@@ -133,15 +140,24 @@ class ParticleWorlds(CheckedWorlds):
 
         A state without "kind" is taken for one of these worlds.
         """
-        if "kind" in snapshot:
-            check_same("snapshot['kind']", snapshot["kind"], self.snapshot()["kind"])
-        positions, velocities, messages, goals, ages, ended = (np.array(snapshot[k]) for k in STATE)
-        bodies = (array.transpose(1, 2, 0).copy() for array in (positions, velocities, messages))
-        self._state, self._ages, self._ended = State(*bodies, goals), ages, ended
+        mine = self.snapshot()["kind"]
+        given = snapshot.get("kind", mine)
+        for key in {**mine, **given}:
+            wanted, got = mine.get(key), given.get(key)
+            if wanted != got:
+                raise ValueError(f"snapshot['kind']: expected {key} to be {wanted!r}, got {got!r}")
+        *bodies, goals, ages, ended = (np.array(snapshot[key]) for key in STATE)
+        self._state = State(*map(_worlds_last, bodies), goals)
+        self._ages, self._ended = ages, ended
 
     @np.errstate(under="ignore")  # float32 has no numbers as small
     def _observations(self) -> np.ndarray:
         return _worlds_first(self.scene.views(self._state).astype(np.float32))
+
+
+def _worlds_last(array: np.ndarray) -> np.ndarray:
+    """``[E, a, b]`` as a fresh ``[a, b, E]``."""
+    return array.transpose(1, 2, 0).copy()
 
 
 def _worlds_first(array: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from marl_lessons.algorithms.talk.worlds import Channel
-from marl_lessons.checks import as_count, as_flags, as_generator, as_number
+from marl_lessons.checks import as_booleans, as_count, as_generator, as_number
 from marl_lessons.envs.stepping import BatchedWorlds
 from marl_lessons.evaluation.statistics import Share, play_episodes, share
 
@@ -150,7 +150,7 @@ def _outcome(policy, worlds, channel, success, n_rounds: int, seed: int) -> Outc
     act = (policy if channel is None else policy.through(channel)).act
 
     def measure(worlds):
-        return as_flags("success", success(worlds), worlds.n_worlds)
+        return as_booleans("success", success(worlds), (worlds.n_worlds,))
 
     for _ in range(n_rounds):
         if hasattr(channel, "forget"):

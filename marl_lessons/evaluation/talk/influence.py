@@ -17,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 
 from marl_lessons.algorithms.talk.worlds import GatedWorlds
-from marl_lessons.checks import as_count, as_generator
-from marl_lessons.envs.cars.junction import TrafficJunction, check_junction
+from marl_lessons.checks import as_count, as_generator, as_kind
+from marl_lessons.envs.cars.junction import TrafficJunction
 from marl_lessons.envs.cars.junction_roads import Level, network
 from marl_lessons.evaluation.talk.channels import check_talking
 from marl_lessons.evaluation.talk.information import causal_influence
@@ -80,7 +80,7 @@ def record_talk(
     rest.
     """
     inside = worlds.worlds if isinstance(worlds, GatedWorlds) else worlds
-    junction = check_junction("worlds", inside)
+    junction = as_kind("worlds", inside, TrafficJunction)
     policy, rng = check_talking("policy", policy), as_generator("rng", rng)
     n_steps = junction.time_limit if n_steps is None else as_count("n_steps", n_steps)
     if n_steps > junction.time_limit:

@@ -20,13 +20,8 @@ import numpy as np
 from scipy.optimize import minimize
 
 from marl_lessons.algorithms.talk.languages import KINDS
-from marl_lessons.checks import as_count, as_float_array
-from marl_lessons.envs.cars.blind_crossing import (
-    AWAY,
-    ON_THE_CROSSING,
-    BlindCrossing,
-    check_crossing,
-)
+from marl_lessons.checks import as_count, as_float_array, as_kind
+from marl_lessons.envs.cars.blind_crossing import AWAY, ON_THE_CROSSING, BlindCrossing
 from marl_lessons.envs.games.riddle import FEWEST, riddle_days
 
 MOST_TABLES = 20_000
@@ -71,7 +66,7 @@ def pair_returns(worlds: BlindCrossing, go) -> np.ndarray:
     Backward over the seconds left: V(s) = Σ_a π(a|s) [R_0(s,a) + R_1(s,a) + V(s')], with both cars deciding
     independently. Leading axes are different tables.
     """
-    worlds = check_crossing("worlds", worlds)
+    worlds = as_kind("worlds", worlds, BlindCrossing)
     size = worlds.n_local_states
     go = as_float_array("go", go, (..., size, size))
     tables = go.reshape(-1, size, size)
@@ -85,7 +80,7 @@ def chance_to_go(worlds: BlindCrossing, q, kind: str) -> np.ndarray:
     ``kind``: what they could hear, one of :data:`~marl_lessons.algorithms.talk.languages.KINDS`, H numbers of it. Random
     symbols are equally likely, whatever the other's place. For :func:`pair_returns`.
     """
-    size = check_crossing("worlds", worlds).n_local_states
+    size = as_kind("worlds", worlds, BlindCrossing).n_local_states
     if kind not in KINDS:
         raise ValueError(f"kind is {kind!r:.80}; allowed are {', '.join(KINDS)}")
     q = as_float_array("q", q, (..., None, 2))
@@ -156,7 +151,7 @@ def best_pair_return(worlds: BlindCrossing) -> float:
 
 def crossing_levels(worlds: BlindCrossing) -> CrossingLevels:
     """All levels of these worlds, with their ``distance`` of 7 at most."""
-    worlds = check_crossing("worlds", worlds)
+    worlds = as_kind("worlds", worlds, BlindCrossing)
     return CrossingLevels(
         best_table(worlds),
         best_table(worlds, (0.0, 0.5, 1.0)),

@@ -54,7 +54,7 @@ def test_worlds_pass_as_they_are(worlds):
 def test_worlds_introduce_themselves_in_one_line():
     assert repr(VECTORS) == "ParticleWorlds(n_worlds=2, n_agents=2, action_sizes=(3, 5))"
     assert repr(KINDS[0]) == "GameWorlds(n_worlds=3, n_agents=2, n_actions=(2, 2))"
-    assert repr(Worlds(two_cars(), 4)) == "Worlds('two cars', n_worlds=4)"
+    assert repr(Worlds(two_cars(), 4)) == "Worlds(n_worlds=4, n_agents=2, n_actions=(2, 2))"
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_vectors_are_bounded_and_nothing_stands_behind_an_agents_own_entries():
         (None, False, "expected batched worlds as TrafficJunction or GameWorlds, got None without n_worlds$"),
         (None, True, r"expected batched worlds as simple_spread\(..., continuous_actions=True\), got None"),
         (None, None, r"expected batched worlds as TrafficJunction or GameWorlds, or simple_spread\(.*\), got None"),
-        ("worlds", None, "without n_worlds$"), (GameWorlds, False, "without"), (Worlds(two_cars(), 1), False, "without n_agents"),
+        ("worlds", None, "without n_worlds$"), (GameWorlds, False, "without"), (Worlds(two_cars(), 1), False, "without observation_sizes$"),
         (two_cars(), False, r"without n_worlds; GameWorlds\(game, n_worlds\) makes them of a game$"),
         (VECTORS, False, "as TrafficJunction.* without n_actions; those made with continuous_actions=False have it$"),
         (simple_spread(2), True, "as simple_spread.* without action_sizes; those made with continuous_actions=True have it$"),
@@ -222,14 +222,16 @@ def test_what_the_protocol_asks_for():
     assert observations.shape == (3, 2, 10) and worlds.active.shape == (3, 2)
 
 
-def test_nothing_handed_out_is_a_view_of_the_inside():
-    worlds, rng = GameWorlds(two_cars(), 1), np.random.default_rng(0)
-    observations, states, active = worlds.reset(rng), worlds.states, worlds.active
-    local_states, start = worlds.local_states, worlds.states.item()
-    ended = worlds.ended
-    for array in (observations, states, active, local_states, ended):
-        array[...] = array.dtype == bool and array is ended
-    assert worlds.states.item() == start and worlds.active.all() and not worlds.ended.any()
+def test_what_was_handed_out_stays_as_it_was():
+    worlds, rng = GameWorlds(two_cars(), 1, time_limit=1), np.random.default_rng(0)
+    handed = [worlds.reset(rng), worlds.states, worlds.active, worlds.local_states, worlds.ended]
+    handed += worlds.step(np.array([[GO, GO]]), rng)
+    handed += [worlds.states, worlds.ended]
+    copies = [array.copy() for array in handed]
+    worlds.reset(rng)
+    worlds.step(np.array([[GO, WAIT]]), rng)
+    for array, copied in zip(handed, copies, strict=True):
+        np.testing.assert_array_equal(array, copied)
 
 
 def test_one_hot_of_any_shape():

@@ -280,32 +280,9 @@ def test_stochastic_climbing():
     assert max(e.payoffs[0] for e in best) == pytest.approx(11)
 
 
-GOOD = np.zeros((2, 2, 2, 3))
-
-REFUSED = {
-    "payoffs": [
-        None, "payoffs", 3.0, [], [[]], [1.0, 2.0], [[1.0, 2.0]], np.array(3.0), np.zeros((0, 2, 2, 3)), np.zeros((2, 2, 0, 3)),
-        np.zeros((2, 2, 3)), np.zeros((2, 3, 2, 3)), np.zeros((2, 1, 2, 3)), GOOD * np.nan, GOOD + np.inf, GOOD + 1e101,
-        GOOD + 1j, GOOD.astype(object), [np.zeros((2, 2, 3)), np.zeros((2, 3, 2))], CATALOGUE["climbing"].game,
-    ],
-    "chances": [
-        None, "x", 0.5, {}, [], [1.0], [0.5, 0.5, 0.0], [0.6, 0.6], [1.5, -0.5], [[0.5, 0.5]], [np.nan, 1.0], [np.inf, 0],
-        [0.5, None],
-    ],
-    "action_names": [("A", "B"), (("A", "B"),) * 2, (("A", "B"), ("A",)), "AB", 3],
-}  # fmt: skip
-
-
 @pytest.mark.parametrize("argument", ["crash", "go", "wait", "both_wait", "k"])
 def test_wrong_numbers_are_refused_by_name(argument):
     others = (0, 1, -1e10) if argument == "k" else ()
     for value in (None, "a", True, np.nan, np.inf, 1e10, [1], *others):
         with pytest.raises(ValueError, match=rf"^{argument}\b"):
             (penalty if argument == "k" else crossing)(**{argument: value})
-
-
-@pytest.mark.parametrize("argument", REFUSED)
-def test_lotteries_are_refused_by_name(argument):
-    for wrong in REFUSED[argument]:
-        with pytest.raises(ValueError, match=f"^{argument}"):
-            lottery_game(**{"payoffs": GOOD, "chances": (0.5, 0.5), argument: wrong})
