@@ -70,9 +70,10 @@ def run_notebook(
             problem = _run_cells(client, notebook)
             wall = time.perf_counter() - start
             usage = kernel_usage(getattr(client.km.provisioner, "pid", None))
+            executed = copy.deepcopy(notebook)
             if again and not problem:
-                changed = _run_backwards(client, copy.deepcopy(notebook))
-    return Run(normalise(notebook), wall, *usage, problem, tuple(changed))
+                changed = _run_backwards(client, notebook)
+    return Run(normalise(executed), wall, *usage, problem, tuple(changed))
 
 
 def _run_cells(client: Any, notebook: Any) -> str | None:
