@@ -6,8 +6,10 @@ import importlib
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from marl_lessons.envs import from_parallel_env
 from marl_lessons.viz.widgets import MAX_CONTROLS
 from tools.checkout import AuthoringError
 from tools.skeleton import write_lesson
@@ -61,6 +63,34 @@ def test_the_readme_names_the_doors_to_other_environments(name: str) -> None:
     assert hasattr(importlib.import_module("marl_lessons.envs"), name)
 
 
+def test_the_readmes_way_from_an_environment_to_a_score_works() -> None:
+    """As printed, with fewer steps."""
+    pytest.importorskip("torch")
+    from mpe2 import simple_spread_v3
+
+    from marl_lessons.algorithms.deep.iql import DeepIQLConfig, train_iql
+    from marl_lessons.evaluation import play_episodes
+
+    (printed,) = re.findall(r"```python\n(worlds = .*?)```", README, flags=re.DOTALL)
+    names = {"MyEnv": simple_spread_v3.parallel_env, "np": np, "DeepIQLConfig": DeepIQLConfig}
+    names |= {f.__name__: f for f in (from_parallel_env, train_iql, play_episodes)}
+    exec(printed.replace("5_000", "30"), names)
+    assert names["score"] < 0
+
+
+def test_the_readme_names_every_room_once() -> None:
+    table = README.split("| folder | what it holds |")[1].split("\n\n")[0]
+    rows = {re.search(r"`(\w+)`", row)[1]: row for row in table.splitlines()[2:]}
+    for above in [*rooms_in(ROOT / "marl_lessons"), ROOT / "tools"]:
+        told = {room.name: rows[above.name].count(f"`{room.name}`") for room in rooms_in(above)}
+        assert set(told.values()) <= {1}, f"{above.name}: {told}"
+
+
+def rooms_in(folder: Path) -> list[Path]:
+    """The folders in it that hold something of ours."""
+    return [path for path in folder.iterdir() if path.is_dir() and path.name[0].isalpha()]
+
+
 def test_the_readme_says_where_deep_learners_are_imported_from() -> None:
     path = ROOT / "marl_lessons/algorithms/deep/iql.py"
     assert "`train_iql` is imported from `marl_lessons.algorithms.deep.iql`" in README
@@ -74,7 +104,8 @@ def test_what_a_section_names_exists(title: str) -> None:
     paths = {path for text in told for path in re.findall(r"\w+/[\w./]+", text)}
     paths = {path for path in paths if "my_" not in path}
     assert len(paths) > 4 and [path for path in sorted(paths) if not (ROOT / path).exists()] == []
-    known = {inside.name for path in paths for inside in (ROOT / path).glob("*")}
+    known = set(re.findall(r"\w+", " ".join(paths)))
+    known |= {inside.name for path in paths for inside in (ROOT / path).glob("*")}
     for file in filter(Path.is_file, (ROOT / path for path in paths)):
         known |= set(re.findall(r"\w+", file.read_text(encoding="utf-8")))
     code = " ".join(text for text in told if not text.startswith("ruff ") and "/" not in text)

@@ -28,7 +28,7 @@ def from_parallel_env(make_env: Callable, n_worlds: int = 1) -> ParallelWorlds:
 
     Actions must all be ``Discrete``, or all ``Box`` of shape (k,) with finite low < high: then they become vectors
     (``action_sizes``), and their numbers from 0 to 1 are stretched to [low, high]. Observations must be ``Box`` (flattened,
-    then filled up with zeros to the largest) or ``Discrete`` (one-hot). Who takes part and how episodes end:
+    then filled up with zeros to the largest), ``Discrete`` or ``MultiDiscrete`` (one-hot). Who takes part and how episodes end:
     :class:`ParallelWorlds`.
 
     ``train_maddpg`` learns in all of them; ``train_iql`` learns where actions are ``Discrete`` and all agents
@@ -36,7 +36,7 @@ def from_parallel_env(make_env: Callable, n_worlds: int = 1) -> ParallelWorlds:
 
         worlds = from_parallel_env(MyEnv, n_worlds=16)
         history = train_iql(worlds, DeepIQLConfig(n_steps=5_000), seeds=1)
-        score = play_episodes(worlds, history.policy.act, 100, np.random.default_rng(0)).returns.mean()
+        score = play_episodes(worlds, history.policy, 100, np.random.default_rng(0)).returns.mean()
 
     An environment that breaks the rules later (rewards or observations that are no finite numbers, for example) is refused
     as ``make_env``, too. ImportError says what to install if PettingZoo is missing.
@@ -224,21 +224,26 @@ def _observation_size(name, space) -> int:
     _, spaces = import_pettingzoo()
     if isinstance(space, spaces.Discrete):
         return int(space.n)
+    if isinstance(space, spaces.MultiDiscrete):
+        return int(space.nvec.sum())
     if isinstance(space, spaces.Box):
         return int(np.prod(space.shape))
     raise ValueError(
-        f"make_env: {name!r} has the observation space {space}; allowed are Box and Discrete"
+        f"make_env: {name!r} has the observation space {space}; allowed are Box, Discrete and MultiDiscrete"
     )
 
 
 def _as_vector(name, space, seen) -> np.ndarray:
-    """What an agent sees as a float32 vector: a ``Discrete`` space's number one-hot, a ``Box`` flattened."""
-    if not hasattr(space, "start"):
+    """What an agent sees as a float32 vector: numbers one-hot, one behind the other, a ``Box`` flattened."""
+    counts = getattr(space, "nvec", getattr(space, "n", None))
+    if counts is None:
         return _as_float32(f"make_env: what {name!r} sees", seen)
-    number = np.asarray(seen)
-    if number.size != 1 or number.dtype.kind not in "iu" or not space.contains(int(number.item())):
-        raise ValueError(f"make_env: {name!r} sees {seen!r:.80}; its space is {space}")
-    return one_hot(number - int(space.start), int(space.n)).reshape(-1)
+    counts, numbers = np.ravel(counts), np.ravel(seen)
+    if len(numbers) == len(counts) and numbers.dtype.kind in "iu":
+        numbers = numbers - np.ravel(getattr(space, "start", 0))
+        if (numbers >= 0).all() and (numbers < counts).all():
+            return np.concatenate([one_hot(k, count) for k, count in zip(numbers, counts)])
+    raise ValueError(f"make_env: {name!r} sees {seen!r:.80}; its space is {space}")
 
 
 def _number(name, value) -> float:

@@ -1,1 +1,1 @@
-"""Figures of part V, seeing everyone."""
+"""Figures of part V, seeing everyone. Lesson 09."""

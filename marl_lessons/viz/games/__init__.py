@@ -1,1 +1,1 @@
-"""Figures of part II, games."""
+"""Figures of part II, games. Lessons 03 and 04."""

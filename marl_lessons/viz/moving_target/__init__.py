@@ -1,1 +1,1 @@
-"""Figures of part III, the moving target."""
+"""Figures of part III, the moving target. Lessons 05 and 06."""

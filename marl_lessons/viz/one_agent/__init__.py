@@ -1,1 +1,1 @@
-"""Figures of part I, one agent."""
+"""Figures of part I, one agent. Lessons 00 to 02."""

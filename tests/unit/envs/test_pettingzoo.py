@@ -378,6 +378,18 @@ def test_other_spaces_are_refused(seen, acts, message):
         from_parallel_env(lambda: Lanterns(spaces_of_c=(seen, acts)))
 
 
+def test_several_numbers_are_seen_one_hot_one_behind_the_other():
+    """Cells 2 of 3 and 1 of 2, as an environment with places on a board shows them."""
+    board = spaces.MultiDiscrete([3, 2]), spaces.Discrete(2, start=5)
+    worlds = from_parallel_env(lambda: Lanterns(spaces_of_c=board, told={"c": (2, 1)}))
+    assert worlds.observation_sizes == (4, 4, 5)
+    assert worlds.reset(np.random.default_rng(0))[0, 2].tolist() == [0, 0, 1, 0, 1]
+    for wrong in ((2, 2), (-1, 0), (2,), (2.0, 1.0)):
+        beyond = from_parallel_env(lambda w=wrong: Lanterns(spaces_of_c=board, told={"c": w}))
+        with pytest.raises(ValueError, match=r"^make_env: 'c' sees"):
+            beyond.reset(np.random.default_rng(0))
+
+
 @pytest.mark.parametrize("lie, message", [("forgets", "nothing about 'c'"), ("vanishes", "'c' left"),
                                           ("sees too much", "'c' sees 3 numbers"),
                                           ("no list", "'b' left")])  # fmt: skip
