@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ def line(slope):
     figure, (axes,) = new_figure(size=(3, 2))
     axes.plot([0, slope])
     return figure""",
-    'Picture(line(1), "A line & its slope.")',
+    """Picture(line(1), "A line & the car's slope < 2.")""",
     'Animation([line(slope) for slope in range(3)], "A line that rises.")',
     'Interactive(line, "A line of your choice.", slope=slider("slope", range(3)))',
     'predict("00.first")',
@@ -38,11 +37,12 @@ def check(notebook: Any) -> None:
     for template in ("lab", "classic"):
         config = Config({"HTMLExporter": {"sanitize_html": True, "template_name": template}})
         page, _ = HTMLExporter(config=config).from_notebook_node(notebook)
+        described = {image.get("alt") for image in BeautifulSoup(page, "html.parser").select("img")}
         for out in pictures:
             assert out.data["image/png"].replace("\n", "") in page.replace("\n", "")
             assert out.metadata["image/png"]["alt"] == out.data["text/plain"]
             if template == "classic":
-                assert f'alt="{out.data["text/plain"]}"' in html.unescape(page)
+                assert out.data["text/plain"] in described
         assert page.count('src="data:image/png;base64,') >= len(pictures)
         for out in outputs:
             if "text/html" in out.data:
