@@ -94,7 +94,14 @@ BODY = [
     ("markdown", "your-turn-next", "FILL: the second piece."),
     ("code", "your-turn-2", "def fill_too(value):  # FILL\n    ..."),
     ("markdown", "quiz", f"## Quiz\n\n{QUIZ}"),
-    *[("code", f"quiz-{n}", f'predict("{{number}}.q{n}")') for n in range(1, 5)],
+    *[
+        cell
+        for n in range(1, 5)
+        for cell in (
+            ("markdown", f"question-{n}", f"### Q{n}"),
+            ("code", f"quiz-{n}", f'predict("{{number}}.q{n}")'),
+        )
+    ],
     ("markdown", "summary", SUMMARY),
     (
         "markdown",

@@ -145,14 +145,14 @@ MEASURES: dict[str, tuple[str, Callable[[Lesson], float], tuple[float, float]]] 
 }
 EXCEEDED: dict[str, dict[str, float]] = {
     "00_start_here": {"median code": 9, "long lines": 10},
-    "01_one_car_one_light": {"cells": 80, "words": 3200, "open code": 250, "median code": 9, "long lines": 30, "your turn": 0},
-    "02_learning_from_experience": {"cells": 80, "words": 2950, "open code": 240, "long lines": 40, "your turn": 0},
-    "03_two_cars_meet": {"cells": 80, "words": 3200, "open code": 250, "long lines": 40, "widgets number": 3, "your turn": 0},
-    "04_from_games_to_markov_games": {"cells": 75, "words": 3050, "long lines": 30, "your turn": 0},
-    "05_the_moving_target": {"cells": 80, "words": 3200, "open code": 320, "median code": 10, "long lines": 60, "your turn": 0},
-    "06_independent_q_learning": {"cells": 80, "words": 2950, "open code": 330, "median code": 9, "long lines": 50, "your turn": 0},
-    "09_maddpg": {"cells": 80, "words": 3250, "open code": 420, "median code": 13, "long lines": 60, "your turn": 0},
-    "10_learning_to_communicate": {"cells": 80, "words": 3200, "open code": 460, "median code": 12, "long lines": 70, "widgets number": 3, "your turn": 0},
+    "01_one_car_one_light": {"cells": 85, "words": 3200, "open code": 250, "median code": 9, "long lines": 30, "your turn": 0},
+    "02_learning_from_experience": {"cells": 85, "words": 2950, "open code": 240, "long lines": 40, "your turn": 0},
+    "03_two_cars_meet": {"cells": 85, "words": 3200, "open code": 250, "long lines": 40, "widgets number": 3, "your turn": 0},
+    "04_from_games_to_markov_games": {"cells": 80, "words": 3050, "long lines": 30, "your turn": 0},
+    "05_the_moving_target": {"cells": 85, "words": 3200, "open code": 320, "median code": 10, "long lines": 60, "your turn": 0},
+    "06_independent_q_learning": {"cells": 85, "words": 2950, "open code": 330, "median code": 9, "long lines": 50, "your turn": 0},
+    "09_maddpg": {"cells": 85, "words": 3250, "open code": 420, "median code": 13, "long lines": 60, "your turn": 0},
+    "10_learning_to_communicate": {"cells": 85, "words": 3200, "open code": 460, "median code": 12, "long lines": 70, "widgets number": 3, "your turn": 0},
 }  # fmt: skip
 
 

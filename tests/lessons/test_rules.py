@@ -130,7 +130,7 @@ MUTANTS: list[tuple[str, str, Break]] = [
     ("last cells", "holds Summary, References", append("summary", "\n\n## References")),
     ("last cells", "a cell of its own", replace("summary", "## Summary", "So.\n\n## Summary")),
     ("cells", "cells: 24", lambda notebook: notebook.update(cells=notebook["cells"][:24])),
-    ("cells", "cells: 8", insert(9, "markdown", "Words.", 40)),
+    ("cells", "cells: 93", insert(9, "markdown", "Words.", 40)),
     ("words", "1200", lambda notebook: notebook.update(cells=notebook["cells"][:20])),
     ("words", "2600", append("page-1", " word" * 2500)),
     ("open code", "220", append("check-1", "\nx = 1" * 220)),
