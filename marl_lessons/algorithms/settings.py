@@ -38,7 +38,7 @@ def as_learning_rate(name: str, value) -> Linear | float:
 
 
 COUNT = as_count  # a whole number of at least 1
-COUNT_OR_NONE = partial(as_count, low=0)
+COUNT_FROM_0 = partial(as_count, low=0)
 SHARE = partial(as_number, low=0.0, high=1.0)
 RATE = partial(as_number, low=0.0, high=1.0, open_low=True)
 SCALE = partial(as_number, low=0.0, high=1e6, open_low=True)
@@ -62,7 +62,7 @@ BOUNDS = {
     "hidden_sizes": as_units,
     "initial_policies": partial(as_distributions, shape=(None, None, None)),
     "initial_value": partial(as_number, low=-1e12, high=1e12),
-    "learn_from": COUNT_OR_NONE,
+    "learn_from": COUNT_FROM_0,
     "learning_rate": as_learning_rate,
     "logit_weight": SMALL,
     "lose_rate": as_schedule,
@@ -83,7 +83,7 @@ BOUNDS = {
     "target_interval": COUNT,
     "target_rate": RATE,
     "time_limit": lambda name, value: None if value is None else as_count(name, value),
-    "updates_per_step": COUNT_OR_NONE,
+    "updates_per_step": COUNT_FROM_0,
     "win_rate": as_schedule,
 }
 

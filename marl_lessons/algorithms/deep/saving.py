@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +23,11 @@ def save_run(path: str | Path, about: str, parts: dict) -> None:
     """
     held = io.BytesIO()
     torch.save({"about": about, "parts": _plain(parts)}, held)
-    beside = Path(f"{path}.part")
-    beside.write_bytes(hashlib.sha256(held.getvalue()).digest() + held.getvalue())
-    os.replace(beside, path)
+    # The draft has a name that nobody's file has.
+    handle, draft = tempfile.mkstemp(dir=Path(path).parent, prefix=f".{Path(path).name}.")
+    with os.fdopen(handle, "wb") as file:
+        file.write(hashlib.sha256(held.getvalue()).digest() + held.getvalue())
+    os.replace(draft, path)
 
 
 def load_run(path: str | Path, about: str, parts: dict) -> None:

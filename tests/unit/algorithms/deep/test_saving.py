@@ -216,3 +216,10 @@ def test_every_kind_of_part_comes_back(tmp_path):
     (rng, generator), (rng2, generator2) = kept["numbers"], others["numbers"]
     assert rng.random() == rng2.random()
     assert torch.equal(torch.rand(2, generator=generator), torch.rand(2, generator=generator2))
+
+
+def test_saving_touches_no_other_file(tmp_path):
+    (tmp_path / "run.pt.part").write_text("mine")
+    save_run(tmp_path / "run.pt", "a run", {"n": 1})
+    assert (tmp_path / "run.pt.part").read_text() == "mine"
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["run.pt", "run.pt.part"]
